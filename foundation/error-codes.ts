@@ -1,0 +1,141 @@
+/**
+ * Every stable error code with its cause and what to do about it. Codes are public API: never renamed, never reused.
+ * The README's table is compared with this list by a test.
+ */
+export const errorCodes = {
+  // Starting and configuration
+  CFG_UNREADABLE: [
+    'The configuration file is missing or cannot be read',
+    'Check the path after --config and its permissions',
+  ],
+  CFG_INVALID: [
+    'The configuration is not valid; every problem is listed with its path',
+    'Correct each listed line and try --check-config',
+  ],
+  KEY_UNREADABLE: [
+    'A key or token file is missing, empty or malformed',
+    'Create it as the README says, or restore it',
+  ],
+  KEY_EXPOSED: [
+    'A key file can be read by group or others',
+    'chmod 600 FILE, and think about who could have copied it',
+  ],
+  DATA_IN_USE: [
+    'Another process works on the same data folder',
+    'Stop the other process; never copy a data folder to a second till',
+  ],
+  DATA_DISK_FULL: [
+    'The disk that holds the data folder is full',
+    'Free space; nothing confirmed was lost, nothing new is taken',
+  ],
+  DATA_UNWRITABLE: ['The data folder cannot be written', 'Check mount and permissions of the data folder'],
+  PORT_IN_USE: ['The address to listen on is taken', 'Stop the other process or configure another port'],
+  // Readers
+  DRV_UNKNOWN_KIND: [
+    'The configuration names a reader kind that does not exist',
+    'Use one of the kinds listed in the message',
+  ],
+  DRV_PORT_ABSENT: ['The device or address of a reader is not there', 'Plug it in; it is reopened by itself'],
+  DRV_PORT_DENIED: [
+    'The device of a reader may not be opened',
+    'Give the service account access (group dialout, udev rule)',
+  ],
+  DRV_PORT_BUSY: ['Another program holds the device of a reader', 'Close the other program'],
+  DRV_PORT_LOST: [
+    'The device of a reader vanished or the connection broke',
+    'Check cable and power; it is reopened by itself',
+  ],
+  DRV_OVERLONG: [
+    'A reader sent more than the frame limit without a terminator; the excess was discarded',
+    'Check the terminator setting of the scanner',
+  ],
+  DRV_NOISE: ['A reader sent bytes that are no frame', 'Check baud rate and framing of the scanner'],
+  // Recognition
+  PAN_REJECTED: [
+    'A payment card number was presented; nothing of it is kept',
+    'Use a loyalty card; see the PCI runbook if it came from a printed code',
+  ],
+  REC_NOT_TEXT: [
+    'A scan is not readable text (control characters or invalid UTF-8)',
+    'Scan again; check the scanner’s symbology settings',
+  ],
+  REC_TOO_LONG: ['A scan is longer than 512 bytes', 'Scan the right code'],
+  REC_CHECK_DIGIT: ['A number fits a card scheme but its check digit is wrong', 'Scan or type it again'],
+  // Replica
+  REP_WRONG_KEY: [
+    'The replica cannot be opened with this key',
+    'Restore the key file, or remove the replica file: it is loaded again',
+  ],
+  REP_CORRUPT: ['The replica file is damaged', 'It is set aside and loaded again from the server'],
+  REP_POISONED: [
+    'The replica met an unexpected error and refuses further work until reopened',
+    'It is reopened by itself; if it repeats, check the disk',
+  ],
+  REP_EPOCH_CHANGED: ['The server was restored or replaced', 'The replica is loaded again by itself'],
+  // Journal
+  JRN_WRONG_KEY: [
+    'The journal cannot be opened with this key',
+    'Restore the key file; never delete the journal',
+  ],
+  JRN_CORRUPT: [
+    'The journal is damaged or its hash chain does not add up',
+    'Stop; keep the file; call support',
+  ],
+  JRN_FULL: ['The journal holds its limit of unconfirmed entries', 'Restore the connection to the server'],
+  JRN_DIVERGED: [
+    'The server holds another entry under this till’s sequence',
+    'A copied or restored disk: the entry is quarantined on the server; call support',
+  ],
+  // Local API
+  API_UNAUTHORISED: [
+    'The bearer token is missing or wrong',
+    'Send Authorization: Bearer with the content of the token file',
+  ],
+  API_FORBIDDEN_HOST: [
+    'The Host header is not this service',
+    'Call it by 127.0.0.1, localhost or [::1] and its port',
+  ],
+  API_FORBIDDEN_ORIGIN: ['The Origin is not allowed', 'List the POS page’s origin under api.allowedOrigins'],
+  API_MEDIA_TYPE: ['The body is not application/json', 'Send Content-Type: application/json'],
+  API_INVALID: [
+    'The request does not fit the schema; every problem is listed',
+    'Correct the request; see /openapi.json',
+  ],
+  API_TOO_LARGE: ['The request body is larger than allowed', 'Send less'],
+  API_NOT_FOUND: ['There is no such resource', 'Check the address'],
+  API_INTERNAL: ['An unexpected fault; the log has the details', 'Try again; report it if it repeats'],
+  SALE_NOT_FOUND: ['There is no such sale on this till', 'Open it first'],
+  SALE_CLOSED: ['The sale is completed or voided and cannot change', 'Open a new sale'],
+  SALE_CONFLICT: ['The same sale id was used with other content', 'Use a new id for a new sale'],
+  SALE_TOTAL: [
+    'The basket’s amounts do not add up or mix currencies',
+    'Send line totals that are quantity × unit price less discount',
+  ],
+  SALE_LIMIT: ['Too many sales are open on this till', 'Complete or void open sales'],
+  // Wire
+  BUS_UNREACHABLE: [
+    'The message broker cannot be reached',
+    'Check network and broker; the till keeps working',
+  ],
+  BUS_TIMEOUT: ['The broker or server did not answer in time', 'It is tried again by itself'],
+  BUS_REFUSED: ['The broker refused the connection', 'Check credentials and client id'],
+  WIRE_MALFORMED: ['A message is not valid', 'It was dropped and counted; update the sender'],
+  WIRE_TOO_NEW: ['A message has a newer version than this program speaks', 'Update this program'],
+  WIRE_FOREIGN: ['A message names another till or tenant', 'Check topic permissions of the broker'],
+  WIRE_SIGNATURE: ['A message is not signed by the server', 'Check server.publicKey; look for an intruder'],
+  WIRE_EXPIRED: ['A message has expired or is older than one already obeyed', 'Check the clocks'],
+  // Server
+  DB_UNREACHABLE: ['The database cannot be reached', 'Check its address and that it runs'],
+  DB_MIGRATION: ['A schema migration failed', 'See the log; restore the backup if needed'],
+  LEDGER_CONFLICT: [
+    'The same till and sequence came with other content',
+    'It is quarantined, nothing was overwritten; call support',
+  ],
+  LEDGER_CHAIN: ['An entry does not continue the till’s hash chain', 'It is quarantined; call support'],
+  CUSTOMER_NOT_FOUND: ['There is no such customer', 'Check the id'],
+  CARD_NOT_FOUND: ['There is no such card', 'Check the id'],
+  CARD_TAKEN: ['This card number already belongs to someone', 'Use another number'],
+  CARD_NUMBER_INVALID: ['The number fits no card scheme', 'Check the number or the schemes'],
+} as const satisfies Record<string, readonly [cause: string, remedy: string]>;
+
+export type ErrorCode = keyof typeof errorCodes;
