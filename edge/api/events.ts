@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { identifierKinds, trustLevels } from '../../sync/contract/credential.ts';
+import { Basket } from '../../sync/contract/basket.ts';
+import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
+import { Text } from '../../sync/contract/replica-documents.ts';
+
+/** Why an offer does not fit, in terms a cashier can act on. */
+export const WhyNot = z.discriminatedUnion('code', [
+  z.strictObject({ code: z.literal('NOT_YET'), from: InstantMs }),
+  z.strictObject({ code: z.literal('ENDED'), at: InstantMs }),
+  z.strictObject({ code: z.literal('OTHER_TIER'), tiers: z.array(z.string()) }),
+  z.strictObject({ code: z.literal('NO_CONSENT') }),
+  z.strictObject({ code: z.literal('STALE') }).describe('The replica is too old to rely on a consent'),
+  z.strictObject({ code: z.literal('TOTAL_TOO_LOW'), missingMinor: z.int() }),
+  z.strictObject({ code: z.literal('ARTICLE_MISSING') }),
+]);
+
+/** An offer as it stands for this customer and basket. */
+export const OfferView = z.strictObject({
+  offerId: z.string(),
+  title: Text,
+  applies: z.boolean(),
+  bonusPoints: z.int().describe('Points it adds to this basket; 0 when it does not apply or gives no points'),
+  discountMinor: z.int().describe('Discount the POS may grant; 0 when it does not apply or is no discount'),
+  whyNot: z.array(WhyNot),
+});
+
+/** A customer as the till may show them. */
+export const CustomerView = z.strictObject({
+  id: Uuid,
+  greeting: z.string().nullable(),
+  tier: z.string(),
+  tierName: Text.nullable(),
+  points: z.int(),
+  pointsAt: InstantMs.describe('When the server’s ledger had that balance'),
+});
+
+/** The outcome of one identification. */
+export const Identification = z.discriminatedUnion('verdict', [
+  z.strictObject({ verdict: z.literal('known'), customer: CustomerView }),
+  z.strictObject({ verdict: z.literal('blocked') }),
+  z.strictObject({ verdict: z.literal('expired'), since: InstantMs }),
+  z.strictObject({ verdict: z.literal('unknown') }),
+]);
+
+/** A completed or running sale as the POS sees it. */
+export const SaleView = z.strictObject({
+  saleId: Uuid,
+  status: z.enum(['open', 'completed', 'voided']),
+  openedAt: InstantMs,
+  closedAt: InstantMs.nullable(),
+  basket: Basket,
+  customer: z
+    .strictObject({
+      identificationId: Uuid,
+      credential: z.string().describe('Masked, for people'),
+      kind: z.enum(identifierKinds),
+      trust: z.enum(trustLevels),
+      identification: Identification,
+    })
+    .nullable(),
+  offers: z.array(OfferView),
+  points: z.strictObject({ base: z.int(), bonus: z.int(), total: z.int() }).describe('What this basket earns as it stands'),
+  entry: z.strictObject({ seq: z.int(), id: Uuid, hash: z.string() }).nullable().describe('The journal entry, once closed'),
+});
+
+/** Whether the till is well, in terms of what is missing. */
+export const SyncView = z.strictObject({
+  server: z.enum(['connected', 'disconnected']),
+  unconfirmed: z.int().describe('Journal entries the server has not confirmed'),
+  replica: z.strictObject({
+    ready: z.boolean(),
+    customers: z.int(),
+    credentials: z.int(),
+    caughtUpAt: InstantMs.nullable().describe('When the replica last held all the server had'),
+    ageMs: z.number().nullable(),
+  }),
+});
+
+export const ReaderView = z.strictObject({
+  id: z.string(),
+  kind: z.string(),
+  status: z.enum(['opening', 'ready', 'waiting', 'closed']),
+  code: z.string().nullable().describe('Why it waits'),
+  scans: z.int(),
+});
+
+/** What the WebSocket `/v1/events` sends; each carries a growing `n` and the till's wall clock. */
+export const TillEvent = z.discriminatedUnion('event', [
+  z.strictObject({ event: z.literal('hello'), till: z.string(), store: z.string(), sale: SaleView.nullable(), sync: SyncView, readers: z.array(ReaderView) }),
+  z.strictObject({
+    event: z.literal('scan'),
+    scanId: Uuid,
+    readerId: z.string(),
+    outcome: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('credential'), credential: z.string().describe('Masked'), scheme: z.string() }),
+      z.strictObject({ kind: z.literal('product'), code: z.string().describe('Exactly as read, without AIM identifier'), symbology: z.string() }),
+      z.strictObject({ kind: z.literal('refused'), code: z.string().describe('PAN_REJECTED: nothing of it is kept'), reason: z.string() }),
+      z.strictObject({ kind: z.literal('unreadable'), code: z.string() }),
+    ]),
+  }),
+  z.strictObject({
+    event: z.literal('identified'),
+    identificationId: Uuid,
+    scanId: Uuid.nullable().describe('null when the number was typed'),
+    credential: z.string().describe('Masked'),
+    trust: z.enum(trustLevels),
+    identification: Identification,
+    offers: z.array(OfferView),
+    replicaAgeMs: z.number().nullable(),
+    tookMs: z.number().describe('Frame complete → decided'),
+  }),
+  z.strictObject({ event: z.literal('sale'), sale: SaleView }),
+  z.strictObject({ event: z.literal('reader'), reader: ReaderView }),
+  z.strictObject({ event: z.literal('sync'), sync: SyncView }),
+]);
+
+export type WhyNot = z.infer<typeof WhyNot>;
+export type OfferView = z.infer<typeof OfferView>;
+export type CustomerView = z.infer<typeof CustomerView>;
+export type Identification = z.infer<typeof Identification>;
+export type SaleView = z.infer<typeof SaleView>;
+export type SyncView = z.infer<typeof SyncView>;
+export type ReaderView = z.infer<typeof ReaderView>;
+export type TillEvent = z.infer<typeof TillEvent>;
+
+/** One message on the socket. */
+export const EventMessage = z.strictObject({ n: z.int().min(1), at: InstantMs, payload: TillEvent });
+export type EventMessage = z.infer<typeof EventMessage>;

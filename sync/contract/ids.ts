@@ -1,0 +1,21 @@
+import { z } from 'zod';
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/** A retailer's programme: the first level below the topic root. */
+export const TenantId = z.string().regex(NAME).describe('Name of the programme, e.g. "kaufhaus"');
+/** A till, unique within the tenant. */
+export const TillId = z
+  .string()
+  .regex(NAME)
+  .describe('Name of the till, unique in the programme, e.g. "store-12-till-3"');
+export const StoreId = z.string().regex(NAME).describe('Name of the store the till stands in');
+/** Ids made by whoever creates the thing, once, before anything is sent. */
+export const Uuid = z.uuid();
+
+export type TenantId = z.infer<typeof TenantId>;
+export type TillId = z.infer<typeof TillId>;
+export type StoreId = z.infer<typeof StoreId>;
+
+/** ms since the epoch. */
+export const InstantMs = z.int().min(0).max(8_640_000_000_000_000);

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { BLIND_INDEX_PATTERN } from './blind-index.ts';
+import { identifierKinds } from './credential.ts';
+import { InstantMs, Uuid } from './ids.ts';
+import { Currency } from './money.ts';
+
+/** A text in the languages people at the till read. */
+export const Text = z.strictObject({ de: z.string().max(200), en: z.string().max(200) });
+export type Text = z.infer<typeof Text>;
+
+/** What a customer agreed to. `greeting` allows the first name on the till, `personal_offers` offers made for them. */
+export const purposes = ['greeting', 'personal_offers', 'profiling'] as const;
+export const Purpose = z.enum(purposes);
+export type Purpose = z.infer<typeof Purpose>;
+
+/** A card, code or token, known only by its blind index. */
+export const CredentialDocument = z.strictObject({
+  index: z.string().regex(BLIND_INDEX_PATTERN),
+  kind: z.enum(identifierKinds),
+  customerId: Uuid.nullable().describe('Whose it is; null while it is printed but not given out'),
+  status: z.enum(['active', 'blocked']),
+  validUntil: InstantMs.nullable().describe('No longer accepted from this instant on'),
+});
+
+/** The least a till must know of a customer: no name but the one for the greeting, and that only with consent. */
+export const CustomerDocument = z.strictObject({
+  id: Uuid,
+  status: z.enum(['active', 'blocked', 'closed']),
+  tier: z.string().min(1).max(32),
+  points: z.int().describe('Balance in the ledger'),
+  pointsAt: InstantMs.describe('When the ledger had that balance'),
+  purposes: z.array(Purpose).max(purposes.length),
+  greeting: z.string().max(60).nullable().describe('First name, present only with the purpose greeting'),
+});
+
+const Reward = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('points'), points: z.int().min(1).max(1_000_000) }),
+  z.strictObject({
+    kind: z.literal('multiplier'),
+    percent: z.int().min(101).max(10_000).describe('200 = double points'),
+  }),
+  z.strictObject({ kind: z.literal('discount'), amountMinor: z.int().min(1) }),
+  z.strictObject({ kind: z.literal('percent'), percent: z.int().min(1).max(100) }),
+]);
+
+/** An offer with all that decides whether it fits, so that a till can decide alone. */
+export const OfferDocument = z.strictObject({
+  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+  title: Text,
+  validFrom: InstantMs,
+  validUntil: InstantMs,
+  tiers: z.array(z.string().min(1).max(32)).max(20).optional().describe('Only for these tiers'),
+  purpose: Purpose.optional().describe('Only for customers who agreed to this'),
+  minTotalMinor: z.int().min(1).optional().describe('Only from this basket total on'),
+  articles: z
+    .array(z.string().max(64))
+    .max(500)
+    .optional()
+    .describe('Only with one of these articles in the basket'),
+  categories: z
+    .array(z.string().max(64))
+    .max(100)
+    .optional()
+    .describe('Only with one of these categories in the basket'),
+  reward: Reward,
+});
+
+/** The programme's rules as tills and server calculate with them. */
+export const ProgrammeDocument = z.strictObject({
+  id: z.literal('programme'),
+  version: z
+    .int()
+    .min(1)
+    .describe('Grows with every change; entries name the version they were calculated with'),
+  currency: Currency,
+  earn: z.strictObject({
+    points: z.int().min(0).max(10_000),
+    perMinor: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('points are earned for each full perMinor of the eligible total'),
+    excludedCategories: z.array(z.string().max(64)).max(200),
+  }),
+  tiers: z
+    .array(
+      z.strictObject({ id: z.string().min(1).max(32), name: Text, earnPercent: z.int().min(0).max(10_000) }),
+    )
+    .min(1)
+    .max(20),
+  staleAfterMs: z
+    .int()
+    .min(60_000)
+    .describe('A replica older than this fails closed for all that rests on consent'),
+});
+
+export type CredentialDocument = z.infer<typeof CredentialDocument>;
+export type CustomerDocument = z.infer<typeof CustomerDocument>;
+export type OfferDocument = z.infer<typeof OfferDocument>;
+export type ProgrammeDocument = z.infer<typeof ProgrammeDocument>;
+
+/** The collections a till replicates, with the schema of their documents and the name of the primary key. */
+export const replicaCollections = {
+  credentials: { document: CredentialDocument, primaryKey: 'index' },
+  customers: { document: CustomerDocument, primaryKey: 'id' },
+  offers: { document: OfferDocument, primaryKey: 'id' },
+  programme: { document: ProgrammeDocument, primaryKey: 'id' },
+} as const;
+
+export type ReplicaCollection = keyof typeof replicaCollections;
+export const replicaCollectionNames = [
+  'credentials',
+  'customers',
+  'offers',
+  'programme',
+] as const satisfies readonly ReplicaCollection[];
+
+export interface ReplicaDocuments {
+  credentials: CredentialDocument;
+  customers: CustomerDocument;
+  offers: OfferDocument;
+  programme: ProgrammeDocument;
+}

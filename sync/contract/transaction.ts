@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { Basket } from './basket.ts';
+import { BLIND_INDEX_PATTERN } from './blind-index.ts';
+import { identifierKinds, trustLevels } from './credential.ts';
+import { InstantMs, StoreId, Uuid } from './ids.ts';
+
+/** Whose sale it is, as far as the till knew: the card always, the customer when the replica had it. */
+export const SaleCustomer = z.strictObject({
+  index: z.string().regex(BLIND_INDEX_PATTERN).describe('Blind index of the presented credential'),
+  kind: z.enum(identifierKinds),
+  trust: z.enum(trustLevels),
+  customerId: Uuid.nullable().describe('null when the till did not know the card; the server settles it'),
+});
+export type SaleCustomer = z.infer<typeof SaleCustomer>;
+
+/** Points as the till calculated and showed them; the ledger posts what the server calculates by the same rules. */
+export const EarnedPoints = z.strictObject({
+  programmeVersion: z.int().min(0).describe('0 when the till had no programme yet'),
+  base: z.int(),
+  bonuses: z.array(z.strictObject({ offerId: z.string().max(64), points: z.int() })).max(100),
+});
+export type EarnedPoints = z.infer<typeof EarnedPoints>;
+
+export const SaleCompleted = z.strictObject({
+  kind: z.literal('sale.completed'),
+  saleId: Uuid,
+  storeId: StoreId,
+  at: InstantMs,
+  basket: Basket,
+  customer: SaleCustomer.nullable(),
+  earned: EarnedPoints,
+});
+
+export const SaleVoided = z.strictObject({
+  kind: z.literal('sale.voided'),
+  saleId: Uuid,
+  storeId: StoreId,
+  at: InstantMs,
+  completed: Uuid.nullable().describe(
+    'Entry id of the completed sale that is undone; null when it was still open',
+  ),
+});
+
+/** Everything a till can put into its journal. */
+export const Transaction = z.discriminatedUnion('kind', [SaleCompleted, SaleVoided]);
+export type Transaction = z.infer<typeof Transaction>;
+export type SaleCompleted = z.infer<typeof SaleCompleted>;
+export type SaleVoided = z.infer<typeof SaleVoided>;
