@@ -10,7 +10,9 @@ export function hasLuhnCheckDigit(digits: string): boolean {
 
 /** The GS1 mod-10 check digit to append to `digits`. */
 export function gs1CheckDigit(digits: string): string {
-  return complement(weightedSum(`${digits}0`, (digit, fromRight) => (fromRight % 2 === 1 ? digit * 3 : digit)));
+  return complement(
+    weightedSum(`${digits}0`, (digit, fromRight) => (fromRight % 2 === 1 ? digit * 3 : digit)),
+  );
 }
 
 /** The Luhn check digit to append to `digits`. */

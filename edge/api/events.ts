@@ -60,8 +60,13 @@ export const SaleView = z.strictObject({
     })
     .nullable(),
   offers: z.array(OfferView),
-  points: z.strictObject({ base: z.int(), bonus: z.int(), total: z.int() }).describe('What this basket earns as it stands'),
-  entry: z.strictObject({ seq: z.int(), id: Uuid, hash: z.string() }).nullable().describe('The journal entry, once closed'),
+  points: z
+    .strictObject({ base: z.int(), bonus: z.int(), total: z.int() })
+    .describe('What this basket earns as it stands'),
+  entry: z
+    .strictObject({ seq: z.int(), id: Uuid, hash: z.string() })
+    .nullable()
+    .describe('The journal entry, once closed'),
 });
 
 /** Whether the till is well, in terms of what is missing. */
@@ -87,15 +92,34 @@ export const ReaderView = z.strictObject({
 
 /** What the WebSocket `/v1/events` sends; each carries a growing `n` and the till's wall clock. */
 export const TillEvent = z.discriminatedUnion('event', [
-  z.strictObject({ event: z.literal('hello'), till: z.string(), store: z.string(), sale: SaleView.nullable(), sync: SyncView, readers: z.array(ReaderView) }),
+  z.strictObject({
+    event: z.literal('hello'),
+    till: z.string(),
+    store: z.string(),
+    sale: SaleView.nullable(),
+    sync: SyncView,
+    readers: z.array(ReaderView),
+  }),
   z.strictObject({
     event: z.literal('scan'),
     scanId: Uuid,
     readerId: z.string(),
     outcome: z.discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('credential'), credential: z.string().describe('Masked'), scheme: z.string() }),
-      z.strictObject({ kind: z.literal('product'), code: z.string().describe('Exactly as read, without AIM identifier'), symbology: z.string() }),
-      z.strictObject({ kind: z.literal('refused'), code: z.string().describe('PAN_REJECTED: nothing of it is kept'), reason: z.string() }),
+      z.strictObject({
+        kind: z.literal('credential'),
+        credential: z.string().describe('Masked'),
+        scheme: z.string(),
+      }),
+      z.strictObject({
+        kind: z.literal('product'),
+        code: z.string().describe('Exactly as read, without AIM identifier'),
+        symbology: z.string(),
+      }),
+      z.strictObject({
+        kind: z.literal('refused'),
+        code: z.string().describe('PAN_REJECTED: nothing of it is kept'),
+        reason: z.string(),
+      }),
       z.strictObject({ kind: z.literal('unreadable'), code: z.string() }),
     ]),
   }),
