@@ -1,0 +1,124 @@
+import { inspect } from 'node:util';
+import type { Clock, Instant } from '../foundation/clock.ts';
+import type { ErrorCode } from '../foundation/error-codes.ts';
+import type { StammkundeError } from '../foundation/errors.ts';
+import type { Closable } from '../foundation/lifecycle.ts';
+import type { Log } from '../foundation/log.ts';
+import type { Random } from '../foundation/random.ts';
+import type { Noise } from './framing/frame.ts';
+import type { Symbology } from './symbology/symbology.ts';
+
+/** What the field `payload` of a {@link Scan} is made from. */
+export interface ScanFields {
+  readonly readerId: string;
+  readonly symbology: Symbology;
+  /** AIM identifier as the reader sent it, such as `]E0` (ISO/IEC 15424); absent when it sent none. */
+  readonly aim?: string;
+  /** The data alone: framing and AIM identifier stripped, otherwise byte-exact and never decoded. */
+  readonly payload: Uint8Array;
+  /** Monotonic time at which the last byte arrived, ms. */
+  readonly receivedAtMonotonicMs: number;
+  /** Wall clock at the same moment. */
+  readonly receivedAt: Instant;
+}
+
+/**
+ * One presentation of a card or code to one reader. It may be a payment card that nobody has refused yet, so it never
+ * shows its payload by accident: not in JSON, not in `inspect`, not when spread.
+ */
+export class Scan {
+  readonly readerId: string;
+  readonly symbology: Symbology;
+  readonly aim: string | undefined;
+  readonly receivedAtMonotonicMs: number;
+  readonly receivedAt: Instant;
+  readonly #payload: Uint8Array;
+
+  constructor(fields: ScanFields) {
+    this.readerId = fields.readerId;
+    this.symbology = fields.symbology;
+    this.aim = fields.aim;
+    this.receivedAtMonotonicMs = fields.receivedAtMonotonicMs;
+    this.receivedAt = fields.receivedAt;
+    this.#payload = fields.payload;
+  }
+
+  /** The data alone: framing and AIM identifier stripped, otherwise byte-exact and never decoded. */
+  get payload(): Uint8Array {
+    return this.#payload;
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      readerId: this.readerId,
+      symbology: this.symbology,
+      aim: this.aim,
+      payloadBytes: this.#payload.length,
+      receivedAt: this.receivedAt,
+    };
+  }
+
+  toString(): string {
+    return `scan of ${this.#payload.length} bytes (${this.symbology}) by ${this.readerId}`;
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+/** What a driver is given. All callbacks may be called from the moment `open` is called until `close` resolves. */
+export interface ReaderPorts {
+  readonly readerId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Aborted when the reader is to be given up, also while it is still opening. */
+  readonly signal: AbortSignal;
+  /** A complete unit arrived from the device, whatever it turns out to be. */
+  onFrame(): void;
+  onScan(scan: Scan): void;
+  /** Bytes that became no frame. They are counted, never kept. */
+  onNoise(noise: Noise): void;
+  /** The device is gone. Called at most once; the driver is closed afterwards and never reopens itself. */
+  onLost(error: StammkundeError): void;
+}
+
+/** A reader that is open. Once closed or lost it stays so; whoever wants it back opens a new one. */
+export type OpenDriver = Closable;
+
+/**
+ * Opens one reader: resolves once it is usable, or throws a StammkundeError (DRV_PORT_ABSENT, DRV_PORT_DENIED,
+ * DRV_PORT_BUSY, DRV_PORT_LOST) and leaves nothing behind. Every call makes a new {@link OpenDriver}.
+ */
+export type Driver = (ports: ReaderPorts) => Promise<OpenDriver>;
+
+/** What a reader has done since the daemon started. */
+export interface ReaderCounters {
+  /** Complete frames, scans and replies alike. */
+  readonly frames: number;
+  readonly scans: number;
+  /** Bytes that became no frame. */
+  readonly noiseBytes: number;
+  /** Times the frame limit was passed without a terminator. */
+  readonly overlong: number;
+  /** Times it was usable again after having been so before. */
+  readonly reopened: number;
+}
+
+export type ReaderState =
+  | { readonly kind: 'opening'; readonly attempt: number }
+  | { readonly kind: 'ready'; readonly since: Instant }
+  | {
+      /** Absent or lost; tried again by itself. */
+      readonly kind: 'waiting';
+      readonly code: ErrorCode;
+      readonly message: string;
+      /** Failures in a row, 1 = the first. */
+      readonly attempt: number;
+      readonly nextAttemptInMs: number;
+    }
+  | { readonly kind: 'closed' };
+
+/** How a reader is, for the page that shows whether a till is well. */
+export type ReaderStatus = ReaderState & { readonly readerId: string; readonly counters: ReaderCounters };

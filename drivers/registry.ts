@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import type { Driver } from './driver.ts';
+import { SerialScannerConfig, TcpScannerConfig } from './protocol/scanner/config.ts';
+
+const kinds = ['serial', 'tcp'] as const;
+
+/** One reader as a till's configuration names it; which other fields there are depends on `kind`. */
+export const ReaderConfig = z.discriminatedUnion('kind', [SerialScannerConfig, TcpScannerConfig], {
+  error: (issue) =>
+    issue.code === 'invalid_union'
+      ? `DRV_UNKNOWN_KIND: expected kind to be one of ${kinds.join(', ')}`
+      : undefined,
+});
+export type ReaderConfig = z.output<typeof ReaderConfig>;
+
+/** All readers of a till. */
+export const ReaderConfigs = z
+  .array(ReaderConfig)
+  .max(32)
+  .check((context) => {
+    const seen = new Set<string>();
+    for (const [index, reader] of context.value.entries()) {
+      if (seen.has(reader.id)) {
+        context.issues.push({
+          code: 'custom',
+          message: `there is another reader named ${reader.id}`,
+          input: reader.id,
+          path: [index, 'id'],
+        });
+      }
+      seen.add(reader.id);
+    }
+  })
+  .describe('The readers of this till');
+
+/**
+ * The driver for a configured reader. Its code, and the library it needs, is loaded when it is first opened, so a
+ * library that cannot be loaded takes one reader out of service and not the till.
+ */
+export function driverFor(config: ReaderConfig): Driver {
+  switch (config.kind) {
+    case 'serial':
+    case 'tcp':
+      return async (ports) => {
+        const { scannerDriver } = await import('./protocol/scanner/driver.ts');
+        return scannerDriver(config)(ports);
+      };
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Stable names of what a reader can read. They appear in configuration, in the local API and in the journal: never
+ * renamed. `gs1-…` means FNC1 in first position, so the payload is GS1 element strings.
+ */
+export const symbologies = [
+  'ean-13',
+  'ean-13-addon',
+  'ean-8',
+  'ean-addon',
+  'upc-a',
+  'upc-e',
+  'code-128',
+  'gs1-128',
+  'isbt-128',
+  'code-39',
+  'code-93',
+  'code-11',
+  'code-16k',
+  'code-49',
+  'codablock',
+  'itf',
+  'straight-2of5',
+  'codabar',
+  'msi',
+  'plessey',
+  'telepen',
+  'posicode',
+  'gs1-databar',
+  'pdf417',
+  'maxicode',
+  'qr',
+  'gs1-qr',
+  'micro-qr',
+  'data-matrix',
+  'gs1-data-matrix',
+  'aztec',
+  'dotcode',
+  'gs1-dotcode',
+  'han-xin',
+  'ocr',
+  'magstripe',
+  'unknown',
+] as const;
+
+export type Symbology = (typeof symbologies)[number];

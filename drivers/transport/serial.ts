@@ -1,0 +1,144 @@
+import { SerialPort } from 'serialport';
+import { abortReason, sleep } from '../../foundation/clock.ts';
+import { withDeadline } from '../../foundation/deadline.ts';
+import type { ErrorCode } from '../../foundation/error-codes.ts';
+import { asError, StammkundeError } from '../../foundation/errors.ts';
+import type { OpenTransport, Transport, TransportPorts } from './transport.ts';
+
+export interface SerialLine {
+  /** Device path: `/dev/serial/by-id/…`, `/dev/ttyACM0`, `COM3`. */
+  readonly path: string;
+  readonly baudRate: number;
+  readonly dataBits: 5 | 6 | 7 | 8;
+  readonly stopBits: 1 | 2;
+  readonly parity: 'none' | 'even' | 'odd';
+  /** Hardware flow control. */
+  readonly rtscts: boolean;
+}
+
+/**
+ * A serial port, a USB CDC device or a pseudo-terminal. Exclusively locked; DTR is left alone on close, because some
+ * scanners restart when it drops. Modem lines are never read or set: a pseudo-terminal has none (ENOTTY).
+ */
+export function serialTransport(line: SerialLine): OpenTransport {
+  return async (ports) => {
+    if (ports.signal.aborted) throw abortReason(ports.signal);
+    const port = new SerialPort({ ...line, autoOpen: false, hupcl: false, lock: true });
+    const transport = new SerialTransport(port, line.path, ports);
+    try {
+      await transport.open();
+    } catch (error) {
+      await transport.close();
+      throw error;
+    }
+    return transport;
+  };
+}
+
+/** A device that is about to vanish, or a driver that resets, gives the port up again within this time. */
+const STILL_OPEN_AFTER_MS = 250;
+const OPEN_DEADLINE_MS = 10_000;
+/** Closing can wait for the kernel to drain what was written to a dead line. */
+const CLOSE_DEADLINE_MS = 2_000;
+
+class SerialTransport implements Transport {
+  readonly #port: SerialPort;
+  readonly #path: string;
+  readonly #ports: TransportPorts;
+  readonly #givenUp = new AbortController();
+  #state: 'opening' | 'open' | 'lost' | 'closed' = 'opening';
+  #closing: Promise<void> | undefined;
+
+  constructor(port: SerialPort, path: string, ports: TransportPorts) {
+    this.#port = port;
+    this.#path = path;
+    this.#ports = ports;
+    port.on('data', (chunk: Buffer) => {
+      if (this.#state !== 'closed') ports.onBytes(chunk, ports.clock.monotonicMs());
+    });
+    port.on('close', (error: Error | null) => this.#lost(error));
+    port.on('error', (error: Error) => this.#lost(error));
+  }
+
+  async open(): Promise<void> {
+    const { clock, signal } = this.#ports;
+    await withDeadline(this.#openPort(), {
+      clock,
+      deadlineMs: OPEN_DEADLINE_MS,
+      code: 'DRV_PORT_ABSENT',
+      what: `opening ${this.#path}`,
+    });
+    await sleep(clock, STILL_OPEN_AFTER_MS, AbortSignal.any([signal, this.#givenUp.signal]));
+    this.#state = 'open';
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#state !== 'open') {
+      throw new StammkundeError('DRV_PORT_LOST', `${this.#path} is not open`);
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#port.write(Buffer.from(bytes), undefined, (error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(new StammkundeError('DRV_PORT_LOST', `writing to ${this.#path} failed`, { cause: error }));
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closed';
+    if (!this.#port.isOpen) return;
+    const closed = new Promise<void>((resolve) => this.#port.close(() => resolve()));
+    await withDeadline(closed, {
+      clock: this.#ports.clock,
+      deadlineMs: CLOSE_DEADLINE_MS,
+      code: 'DRV_PORT_LOST',
+      what: `closing ${this.#path}`,
+    });
+  }
+
+  #openPort(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#port.open((error) => {
+        if (error !== null && error !== undefined) {
+          reject(openFault(this.#path, error));
+        } else {
+          resolve();
+          // Given up while the operating system was still opening: nobody else is left to let go of it.
+          if (this.#state === 'closed') this.#port.close();
+        }
+      });
+    });
+  }
+
+  #lost(cause: Error | null): void {
+    if (this.#state === 'closed' || this.#state === 'lost') return;
+    const fault = new StammkundeError(
+      'DRV_PORT_LOST',
+      `${this.#path} vanished`,
+      cause === null ? {} : { cause: asError(cause) },
+    );
+    const wasOpen = this.#state === 'open';
+    this.#state = 'lost';
+    this.#givenUp.abort(fault);
+    if (wasOpen) this.#ports.onLost(fault);
+  }
+}
+
+/** serialport reports opening errors as text only: the system's message, with the path it was about. */
+function openFault(path: string, error: Error): StammkundeError {
+  return new StammkundeError(openFaultCode(error.message), `${path} cannot be opened`, { cause: error });
+}
+
+function openFaultCode(message: string): ErrorCode {
+  if (/cannot lock port|temporarily unavailable|resource busy|access denied/i.test(message)) {
+    // Windows says "access denied" for a port another program holds.
+    return 'DRV_PORT_BUSY';
+  }
+  if (/permission denied|not permitted/i.test(message)) return 'DRV_PORT_DENIED';
+  return 'DRV_PORT_ABSENT';
+}

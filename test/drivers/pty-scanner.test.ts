@@ -1,0 +1,114 @@
+// Goal: a scanner on a real pseudo-terminal, unplugged and plugged in again, as the till meets it.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SystemClock } from '../../foundation/clock.ts';
+import { silentLog } from '../../foundation/log.ts';
+import { SeededRandom } from '../../foundation/random.ts';
+import type { ReaderStatus, Scan } from '../../drivers/driver.ts';
+import { driverFor, ReaderConfig } from '../../drivers/registry.ts';
+import { ReaderSupervisor } from '../../drivers/supervisor.ts';
+import { openPty } from '../../simulator/readers/pty.ts';
+import type { Pty } from '../../simulator/readers/pty.ts';
+import { Inbox } from './inbox.ts';
+import { asText, hex } from './hex.ts';
+
+let folder: string;
+let link: string;
+let pty: Pty;
+let supervisor: ReaderSupervisor | undefined;
+const scans = new Inbox<Scan>();
+const statuses = new Inbox<ReaderStatus>();
+
+beforeEach(async (context) => {
+  if (process.platform === 'win32') context.skip('this platform has no pseudo-terminals');
+  folder = await mkdtemp(join(tmpdir(), 'pty-'));
+  link = join(folder, 'scanner');
+  pty = await openPty({ link });
+});
+
+afterEach(async () => {
+  await supervisor?.close();
+  supervisor = undefined;
+  await pty.close();
+  await rm(folder, { recursive: true });
+  scans.clear();
+  statuses.clear();
+});
+
+async function supervise(config: Record<string, unknown> = {}): Promise<ReaderSupervisor> {
+  supervisor = await open(config, statuses);
+  return supervisor;
+}
+
+async function open(config: Record<string, unknown>, into: Inbox<ReaderStatus>): Promise<ReaderSupervisor> {
+  const parsed = ReaderConfig.parse({ kind: 'serial', id: 'counter', path: link, ...config });
+  return ReaderSupervisor.open({
+    readers: [{ id: parsed.id, driver: driverFor(parsed) }],
+    clock: new SystemClock(),
+    random: new SeededRandom(1),
+    log: silentLog,
+    reopen: { firstMs: 20, maxMs: 50 },
+    onScan: (scan) => scans.put(scan),
+    onStatus: (status) => into.put(status),
+  });
+}
+
+test('a card scanned on a serial port becomes one scan with its bytes', async () => {
+  await supervise();
+  await statuses.until((status) => status.kind === 'ready');
+  await pty.write(hex('5D 45 30 34 30 30 36 33 38 31 33 33 33 39 33 31 0D'));
+  const scan = await scans.next();
+  expect(scan.symbology).toBe('ean-13');
+  expect(scan.aim).toBe(']E0');
+  expect(asText(scan.payload)).toBe('4006381333931');
+  expect(scan.readerId).toBe('counter');
+});
+
+test('a plain CR LF device is read through the line parser', async () => {
+  await supervise({ framing: { kind: 'line' }, symbology: 'code-128' });
+  await statuses.until((status) => status.kind === 'ready');
+  await pty.write(Buffer.from('K-1001\r\nK-1002\r\n'));
+  expect(asText((await scans.next()).payload)).toBe('K-1001');
+  expect(asText((await scans.next()).payload)).toBe('K-1002');
+});
+
+test('a scanner pulled out and put back reads on by itself', async () => {
+  const till = await supervise();
+  await statuses.until((status) => status.kind === 'ready');
+  await pty.write(Buffer.from('before\r'));
+  expect(asText((await scans.next()).payload)).toBe('before');
+
+  await pty.close();
+  const lost = await statuses.until((status) => status.kind === 'waiting');
+  expect(lost).toMatchObject({ code: 'DRV_PORT_LOST' });
+  await statuses.until((status) => status.kind === 'waiting' && status.code === 'DRV_PORT_ABSENT');
+
+  pty = await openPty({ link });
+  await statuses.until((status) => status.kind === 'ready');
+  await pty.write(Buffer.from('after\r'));
+  expect(asText((await scans.next()).payload)).toBe('after');
+  expect(till.statuses()[0]?.counters).toMatchObject({ scans: 2, reopened: 1 });
+});
+
+test('a second opener of the same device is told that it is busy', async () => {
+  await supervise();
+  await statuses.until((status) => status.kind === 'ready');
+  const seenBySecond = new Inbox<ReaderStatus>();
+  const second = await open({ id: 'second' }, seenBySecond);
+  try {
+    const status = await seenBySecond.until(({ kind }) => kind !== 'opening');
+    expect(status).toMatchObject({ kind: 'waiting', code: 'DRV_PORT_BUSY' });
+  } finally {
+    await second.close();
+  }
+  await pty.write(Buffer.from('still mine\r'));
+  expect(asText((await scans.next()).payload)).toBe('still mine');
+});
+
+test('a path that is not there is reported as absent', async () => {
+  await supervise({ path: join(folder, 'nothing') });
+  const status = await statuses.until(({ kind }) => kind !== 'opening');
+  expect(status).toMatchObject({ kind: 'waiting', code: 'DRV_PORT_ABSENT', attempt: 1 });
+});
