@@ -1,0 +1,109 @@
+import type { RxJsonSchema } from 'rxdb';
+import type {
+  CredentialDocument,
+  CustomerDocument,
+  OfferDocument,
+  ProgrammeDocument,
+  ReplicaDocuments,
+} from '../../sync/contract/replica-documents.ts';
+
+/**
+ * The RxDB schemas of the replicated collections. They say which fields there are and of which type; limits on values
+ * are the zod schemas' business, which every document passes before it is written.
+ */
+const credentials: RxJsonSchema<CredentialDocument> = {
+  version: 0,
+  primaryKey: 'index',
+  type: 'object',
+  properties: {
+    index: { type: 'string', maxLength: 43 },
+    kind: { type: 'string' },
+    customerId: { type: ['string', 'null'] },
+    status: { type: 'string' },
+    validUntil: { type: ['number', 'null'] },
+  },
+  required: ['index', 'kind', 'customerId', 'status', 'validUntil'],
+};
+
+const customers: RxJsonSchema<CustomerDocument> = {
+  version: 0,
+  primaryKey: 'id',
+  type: 'object',
+  properties: {
+    id: { type: 'string', maxLength: 36 },
+    status: { type: 'string' },
+    tier: { type: 'string' },
+    points: { type: 'number' },
+    pointsAt: { type: 'number' },
+    purposes: { type: 'array', items: { type: 'string' } },
+    greeting: { type: ['string', 'null'] },
+  },
+  required: ['id', 'status', 'tier', 'points', 'pointsAt', 'purposes', 'greeting'],
+};
+
+const text = {
+  type: 'object',
+  properties: { de: { type: 'string' }, en: { type: 'string' } },
+  required: ['de', 'en'],
+} as const;
+
+const offers: RxJsonSchema<OfferDocument> = {
+  version: 0,
+  primaryKey: 'id',
+  type: 'object',
+  properties: {
+    id: { type: 'string', maxLength: 64 },
+    title: text,
+    validFrom: { type: 'number' },
+    validUntil: { type: 'number' },
+    tiers: { type: 'array', items: { type: 'string' } },
+    purpose: { type: 'string' },
+    minTotalMinor: { type: 'number' },
+    articles: { type: 'array', items: { type: 'string' } },
+    categories: { type: 'array', items: { type: 'string' } },
+    reward: { type: 'object', additionalProperties: true },
+  },
+  required: ['id', 'title', 'validFrom', 'validUntil', 'reward'],
+};
+
+const programme: RxJsonSchema<ProgrammeDocument> = {
+  version: 0,
+  primaryKey: 'id',
+  type: 'object',
+  properties: {
+    id: { type: 'string', maxLength: 16 },
+    version: { type: 'number' },
+    currency: { type: 'string' },
+    earn: { type: 'object', additionalProperties: true },
+    tiers: { type: 'array', items: { type: 'object', additionalProperties: true } },
+    staleAfterMs: { type: 'number' },
+  },
+  required: ['id', 'version', 'currency', 'earn', 'tiers', 'staleAfterMs'],
+};
+
+/** What the till itself notes about its replica; never sent anywhere. */
+export interface ReplicaNote {
+  readonly id: 'note';
+  /** When the replica last held all the server had, or null before the first complete pull. */
+  readonly caughtUpAt: number | null;
+  /** The server's feed epoch it follows. */
+  readonly epoch: string | null;
+}
+
+const note: RxJsonSchema<ReplicaNote> = {
+  version: 0,
+  primaryKey: 'id',
+  type: 'object',
+  properties: {
+    id: { type: 'string', maxLength: 4 },
+    caughtUpAt: { type: ['number', 'null'] },
+    epoch: { type: ['string', 'null'] },
+  },
+  required: ['id', 'caughtUpAt', 'epoch'],
+};
+
+type Schemas = { [C in keyof ReplicaDocuments]: RxJsonSchema<ReplicaDocuments[C]> } & {
+  note: RxJsonSchema<ReplicaNote>;
+};
+
+export const replicaSchemas: Schemas = { credentials, customers, offers, programme, note };
