@@ -107,6 +107,7 @@ class SerialTransport implements Transport {
         if (error !== null && error !== undefined) {
           reject(openFault(this.#path, error));
         } else {
+          deliverPollerEventsAtOnce(this.#port);
           resolve();
           // Given up while the operating system was still opening: nobody else is left to let go of it.
           if (this.#state === 'closed') this.#port.close();
@@ -126,6 +127,18 @@ class SerialTransport implements Transport {
     this.#state = 'lost';
     this.#givenUp.abort(fault);
     if (wasOpen) this.#ports.onLost(fault);
+  }
+}
+
+/**
+ * The binding's poller calls into JavaScript without letting promises run afterwards, and the stream reads in a promise:
+ * since Node 26.4 a scan would wait for whatever wakes the process next, for seconds in a quiet shop
+ * (serialport/node-serialport#3148, serialport/bindings-cpp#239). An immediate lets them run. Windows has no poller.
+ */
+function deliverPollerEventsAtOnce(port: SerialPort): void {
+  if (port.port === undefined || !('poller' in port.port)) return;
+  for (const event of ['readable', 'writable', 'disconnect']) {
+    port.port.poller.on(event, () => setImmediate(() => {}));
   }
 }
 

@@ -1,4 +1,5 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { rename, rm, symlink } from 'node:fs/promises';
 import type { ReadStream } from 'node:tty';
 import { open } from '@lydell/node-pty';
@@ -40,6 +41,8 @@ export async function openPty(options: PtyOptions = {}): Promise<Pty> {
   // The device must stay open on this side without being read, or the master gets EIO whenever its opener lets go.
   const keeper = openSync(ptsName, constants.O_RDWR | constants.O_NOCTTY);
   slave.destroy();
+  await once(slave, 'close');
+  closeOtherHandles(keeper);
   master.removeAllListeners('error');
   // The only error left is that of the torn-down line, and a write reports it to its caller.
   master.on('error', () => {});
@@ -50,6 +53,26 @@ export async function openPty(options: PtyOptions = {}): Promise<Pty> {
     await rename(`${link}.new`, link);
   }
   return new OpenPty(master, keeper, ptsName, link);
+}
+
+/**
+ * The library opens the device itself and its stream opens it once more, so one descriptor stays behind that nobody
+ * can name: with it open, the device would outlive its unplugging. Called before anyone else knows the path.
+ */
+function closeOtherHandles(keeper: number): void {
+  const device = fstatSync(keeper).rdev;
+  for (const name of readdirSync('/dev/fd')) {
+    const descriptor = Number(name);
+    if (descriptor !== keeper && rdevOf(descriptor) === device) closeSync(descriptor);
+  }
+}
+
+function rdevOf(descriptor: number): number | undefined {
+  try {
+    return fstatSync(descriptor).rdev;
+  } catch {
+    return undefined; // the listing's own descriptor, closed by now
+  }
 }
 
 class OpenPty implements Pty {
