@@ -1,0 +1,33 @@
+import { asError, StammkundeError } from '../../foundation/errors.ts';
+
+/** SQLSTATE of a unique key that is already taken. */
+export const UNIQUE_VIOLATION = '23505';
+
+/** The SQLSTATE of an error of the database, or the system's code of a failed connection. */
+export function databaseCodeOf(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && typeof at.code === 'string' && !(at instanceof StammkundeError)) return at.code;
+  }
+  return undefined;
+}
+
+/** Connection refused, reset or not answered; PostgreSQL class 08 and 57P (shutting down), 53300 (too many clients). */
+const LOST = /^(?:E[A-Z]+|08...|57P0[1-3]|53300)$/;
+const LOST_TEXT = /connection terminated|timeout exceeded when trying to connect|PGlite is closed/i;
+
+/** True when the statement failed because the database is not there, not because of what it said. */
+export function isUnreachable(error: unknown): boolean {
+  return (
+    (error instanceof StammkundeError && error.code === 'DB_UNREACHABLE') ||
+    LOST.test(databaseCodeOf(error) ?? '') ||
+    LOST_TEXT.test(asError(error).message)
+  );
+}
+
+/** The error as a fault with a code when the database is not there, else as it is. */
+export function asDatabaseFault(error: unknown): Error {
+  if (error instanceof StammkundeError) return error;
+  return isUnreachable(error)
+    ? new StammkundeError('DB_UNREACHABLE', 'the database does not answer', { cause: error })
+    : asError(error);
+}

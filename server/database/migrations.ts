@@ -1,0 +1,10 @@
+import type { Migration } from 'kysely/migration';
+import * as first from './migrations/0001-first.ts';
+
+/**
+ * Every migration by name, in order. A migration that has been released is never changed: add the next one.
+ * The list is written out so that a build contains each of them.
+ */
+export const migrations: Record<string, Migration> = {
+  '0001-first': first,
+};

@@ -1,0 +1,176 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { IdentifierKind } from '../../sync/contract/credential.ts';
+import type {
+  CredentialDocument,
+  CustomerDocument,
+  OfferDocument,
+  ProgrammeDocument,
+  Purpose,
+} from '../../sync/contract/replica-documents.ts';
+
+/** Where a row stands in the change feed; set by a trigger on each insert and update, never by hand. */
+interface FeedColumns {
+  xid: ColumnType<string, never, never>;
+  seq: ColumnType<number, never, never>;
+}
+
+/** Facts about this database: its epoch, the last statement version given out. */
+export interface ServerMetaTable {
+  name: string;
+  value: string;
+}
+
+export interface ProgrammeTable extends FeedColumns {
+  version: number;
+  document: JSONColumnType<ProgrammeDocument>;
+  /** ms since the epoch. */
+  at: number;
+}
+
+export interface OfferTable extends FeedColumns {
+  id: string;
+  document: JSONColumnType<OfferDocument>;
+  deleted: boolean;
+}
+
+export interface CustomerTable extends FeedColumns {
+  id: string;
+  status: CustomerDocument['status'];
+  tier: string;
+  points: number;
+  points_at: number;
+  purposes: Purpose[];
+  greeting: string | null;
+  created_at: number;
+}
+
+/** Personal data, apart from the membership so that it can be deleted alone. */
+export interface CustomerProfileTable {
+  customer_id: string;
+  given_name: string | null;
+  family_name: string | null;
+  birth_date: string | null;
+  email: string | null;
+  phone: string | null;
+  street: string | null;
+  postal_code: string | null;
+  city: string | null;
+  country: string | null;
+}
+
+/** A card or code. Its number is never stored: `index` is the blind index. */
+export interface CredentialTable extends FeedColumns {
+  id: string;
+  index: string;
+  kind: IdentifierKind;
+  scheme: string;
+  customer_id: string | null;
+  status: CredentialDocument['status'];
+  valid_until: number | null;
+  issued_at: number;
+}
+
+/** Every entry of every till, as it came. Append-only. */
+export interface TillJournalTable {
+  till: string;
+  incarnation: string;
+  seq: number;
+  id: string;
+  at: number;
+  prev_hash: string;
+  hash: string;
+  body: string;
+  verdict: 'created' | 'refused';
+  code: string | null;
+  received_at: number;
+}
+
+/** How far each journal has arrived without a hole. */
+export interface TillProgressTable {
+  till: string;
+  incarnation: string;
+  contiguous: number;
+  highest: number;
+  updated_at: number;
+}
+
+/** What contradicts the journal: kept for people to judge, never merged. Append-only. */
+export interface JournalQuarantineTable {
+  till: string;
+  incarnation: string;
+  seq: number;
+  hash: string;
+  id: string;
+  at: number;
+  prev_hash: string;
+  body: string;
+  code: string;
+  received_at: number;
+}
+
+/** Voids as they were reported: one may arrive before the sale it undoes. */
+export interface SaleVoidTable {
+  sale_id: string;
+  /** Journal entry of the void; it becomes the id of the reversing ledger transaction. */
+  entry_id: string;
+  /** Journal entry of the completed sale. */
+  completed: string;
+}
+
+export interface LedgerAccountTable {
+  /** `member:{customerId}` · `unclaimed:{index}` · `issued` · `redeemed` · `adjust:{reason}` */
+  id: string;
+  balance: number;
+}
+
+export const ledgerKinds = ['sale', 'void', 'claim', 'adjust'] as const;
+export type LedgerKind = (typeof ledgerKinds)[number];
+
+/** Append-only. */
+export interface LedgerTransactionTable {
+  id: string;
+  idempotency_key: string;
+  kind: LedgerKind;
+  at: number;
+  recorded_at: number;
+  till: string | null;
+  incarnation: string | null;
+  seq: number | null;
+}
+
+/** Append-only; the points of one transaction add up to zero, which a trigger enforces. */
+export interface LedgerPostingTable {
+  transaction_id: string;
+  account_id: string;
+  points: number;
+  position: Generated<number>;
+}
+
+/** The last state each till reported. */
+export interface TillStateTable {
+  till: string;
+  incarnation: string;
+  session: number;
+  online: boolean;
+  at: number;
+  version: string;
+  health: JSONColumnType<object> | null;
+  received_at: number;
+}
+
+export interface Tables {
+  server_meta: ServerMetaTable;
+  programme: ProgrammeTable;
+  offer: OfferTable;
+  customer: CustomerTable;
+  customer_profile: CustomerProfileTable;
+  credential: CredentialTable;
+  till_journal: TillJournalTable;
+  till_progress: TillProgressTable;
+  journal_quarantine: JournalQuarantineTable;
+  sale_void: SaleVoidTable;
+  ledger_account: LedgerAccountTable;
+  ledger_transaction: LedgerTransactionTable;
+  ledger_posting: LedgerPostingTable;
+  till_state: TillStateTable;
+}

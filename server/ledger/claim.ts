@@ -1,0 +1,58 @@
+import { sql } from 'kysely';
+import type { Clock } from '../../foundation/clock.ts';
+import { uuidV7 } from '../../foundation/random.ts';
+import type { Random } from '../../foundation/random.ts';
+import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import { points } from '../../sync/contract/points.ts';
+import type { DatabaseTransaction } from '../database/database.ts';
+import { memberAccount, unclaimedAccount } from './accounts.ts';
+import { post, transfer } from './post.ts';
+
+/** Number of the advisory lock between those who give cards away and those who post sales made with them. */
+const CLAIM_LOCK = 7_366_001;
+
+/**
+ * Taken by who posts sales, before looking up whose a card is: until this transaction ends nobody is given a card, so
+ * no points can go to an unclaimed account that has just been emptied.
+ */
+export async function holdOwnership(tx: DatabaseTransaction): Promise<void> {
+  await sql`select pg_advisory_xact_lock_shared(${CLAIM_LOCK}::bigint)`.execute(tx);
+}
+
+/** Taken by who gives cards away, before doing so: waits for the sales being posted. */
+export async function changeOwnership(tx: DatabaseTransaction): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${CLAIM_LOCK}::bigint)`.execute(tx);
+}
+
+/** Moves what was earned with cards before they belonged to someone to their new owners. */
+export async function claimPoints(
+  tx: DatabaseTransaction,
+  cards: readonly { readonly index: BlindIndex; readonly customerId: string }[],
+  ports: { readonly clock: Clock; readonly random: Random },
+): Promise<void> {
+  if (cards.length === 0) return;
+  const { rows } = await sql<{ id: string; balance: number }>`
+    select id, balance from ledger_account
+    where id = any(${cards.map(({ index }) => unclaimedAccount(index))}::text[]) and balance <> 0
+    order by id for update`.execute(tx);
+  const ownerOf = new Map(cards.map(({ index, customerId }) => [unclaimedAccount(index), customerId]));
+  const now = ports.clock.now();
+  await post(
+    tx,
+    rows.flatMap(({ id: account, balance }) => {
+      const owner = ownerOf.get(account);
+      if (owner === undefined) return [];
+      const id = uuidV7(now, ports.random);
+      return [
+        {
+          id,
+          key: `claim:${id}`,
+          kind: 'claim' as const,
+          at: now,
+          postings: transfer(account, memberAccount(owner), points(balance)),
+        },
+      ];
+    }),
+    now,
+  );
+}
