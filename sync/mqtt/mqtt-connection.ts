@@ -1,0 +1,217 @@
+import { connect, ErrorWithSubackPacket } from 'mqtt';
+import type { IClientOptions, MqttClient } from 'mqtt';
+import type { Clock } from '../../foundation/clock.ts';
+import { asError } from '../../foundation/errors.ts';
+import type { PublishOptions, PublishOutcome, Will } from '../bus.ts';
+
+/** Why a connection is no more. */
+export type EndReason =
+  | { readonly kind: 'refused'; readonly returnCode: number; readonly message: string }
+  | { readonly kind: 'lost'; readonly message: string };
+
+export interface ConnectionSettings {
+  readonly url: string;
+  readonly clientId: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly ca?: Buffer;
+  readonly keepaliveSeconds: number;
+  readonly connectTimeoutMs: number;
+  readonly publishTimeoutMs: number;
+  readonly filters: readonly string[];
+  readonly will: Will | undefined;
+}
+
+/** Called synchronously from the client's own events. */
+export interface ConnectionEvents {
+  /** Connected, and every subscription granted. */
+  onJoined(): void;
+  onMessage(topic: string, payload: Uint8Array): void;
+  /** Once, last, unless the connection is ended from this side. */
+  onEnded(reason: EndReason): void;
+}
+
+/** CONNACK return codes that mean "not you", as opposed to "not now" (MQTT 3.1.1, 3.2.2.3). */
+const REFUSED_CODES: readonly number[] = [1, 2, 4, 5];
+/** A granted QoS of 0x80 is a refusal (MQTT 3.1.1, 3.9.3). */
+const SUBACK_FAILURE = 0x80;
+/** Publishes under way at most, and their bytes; beyond that the outcome is `full`. */
+const PENDING_MAX = 1_000;
+const PENDING_MAX_BYTES = 32 * 1024 * 1024;
+
+/**
+ * One life of a connection, from the first attempt to its end; it never reconnects.
+ *
+ * ```
+ * connecting ──CONNACK──▶ subscribing ──SUBACK──▶ joined
+ *      └────────────┬──────────┴────────────────────┘
+ *                   ▼ error, close, deadline, keepalive
+ *                 ended
+ * ```
+ */
+export class MqttConnection {
+  readonly #client: MqttClient;
+  readonly #clock: Clock;
+  readonly #settings: ConnectionSettings;
+  readonly #events: ConnectionEvents;
+  readonly #cancelJoinDeadline: () => void;
+  #state: 'joining' | 'joined' | 'ended' = 'joining';
+  #lastError: Error | undefined;
+  #pending = 0;
+  #pendingBytes = 0;
+
+  constructor(settings: ConnectionSettings, clock: Clock, events: ConnectionEvents) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#events = events;
+    // Handlers are attached in this very tick: a message may come in the same read as the CONNACK.
+    this.#client = connect(settings.url, clientOptions(settings));
+    this.#client.on('message', (topic, payload) => {
+      if (this.#state !== 'ended') events.onMessage(topic, payload);
+    });
+    this.#client.on('error', (error) => {
+      this.#lastError = error;
+      if (!this.#client.connected) this.#end(reasonOf(error));
+    });
+    this.#client.on('close', () => this.#end(reasonOf(this.#lastError)));
+    this.#client.on('connect', () => this.#subscribe());
+    this.#cancelJoinDeadline = clock.schedule(settings.connectTimeoutMs, () => {
+      this.#end({ kind: 'lost', message: `not connected and subscribed in ${settings.connectTimeoutMs} ms` });
+    });
+  }
+
+  /** As {@link Bus.publish}; the topic has been checked. */
+  publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<PublishOutcome> {
+    if (this.#state !== 'joined') return Promise.resolve('offline');
+    if (this.#pending >= PENDING_MAX || this.#pendingBytes + payload.length > PENDING_MAX_BYTES) {
+      return Promise.resolve('full');
+    }
+    this.#pending += 1;
+    this.#pendingBytes += payload.length;
+    return new Promise((resolve) => {
+      let settled = false;
+      const settle = (outcome: PublishOutcome): void => {
+        if (settled) return;
+        settled = true;
+        cancel();
+        this.#pending -= 1;
+        this.#pendingBytes -= payload.length;
+        resolve(outcome);
+      };
+      let messageId: number | undefined;
+      const cancel = this.#clock.schedule(this.#settings.publishTimeoutMs, () => {
+        settle('timeout');
+        // Otherwise a broker that never acknowledges would fill the client's memory.
+        if (messageId !== undefined) this.#client.removeOutgoingMessage(messageId);
+      });
+      const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+      this.#client.publish(topic, bytes, { qos: options.qos, retain: options.retain ?? false }, (error) =>
+        settle(error === undefined || error === null ? 'sent' : 'offline'),
+      );
+      if (options.qos === 1) messageId = this.#client.getLastMessageId();
+    });
+  }
+
+  /** Says goodbye, so that the broker drops the will, and waits no longer than the deadline for the end. */
+  leave(deadlineMs: number): Promise<void> {
+    if (this.#state !== 'joined') {
+      this.drop();
+      return Promise.resolve();
+    }
+    this.#state = 'ended';
+    this.#cancelJoinDeadline();
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(deadlineMs, () => {
+        this.#client.stream.destroy();
+        resolve();
+      });
+      this.#client.end(false, () => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Lets go at once, without a goodbye and without an event. */
+  drop(): void {
+    this.#state = 'ended';
+    this.#cancelJoinDeadline();
+    this.#client.end(true);
+  }
+
+  #subscribe(): void {
+    if (this.#state !== 'joining') return;
+    if (this.#settings.filters.length === 0) {
+      this.#join();
+      return;
+    }
+    const wanted = Object.fromEntries(this.#settings.filters.map((filter) => [filter, { qos: 1 as const }]));
+    this.#client.subscribe(wanted, (error) => {
+      const granted = error === null ? [] : grantedIn(error);
+      const refused = this.#settings.filters.filter((_filter, i) => granted[i] === SUBACK_FAILURE);
+      if (refused.length > 0) {
+        const message = `subscription refused: ${refused.join(', ')}`;
+        this.#end({ kind: 'refused', returnCode: SUBACK_FAILURE, message });
+      } else if (error !== null) {
+        this.#end({ kind: 'lost', message: error.message });
+      } else {
+        this.#join();
+      }
+    });
+  }
+
+  #join(): void {
+    if (this.#state !== 'joining') return;
+    this.#state = 'joined';
+    this.#cancelJoinDeadline();
+    this.#events.onJoined();
+  }
+
+  #end(reason: EndReason): void {
+    if (this.#state === 'ended') return;
+    this.drop();
+    this.#events.onEnded(reason);
+  }
+}
+
+/** The broker's answer to each subscription. Despite its type the error has none when the connection broke. */
+function grantedIn(error: Error): readonly (number | object)[] {
+  if (!(error instanceof ErrorWithSubackPacket)) return [];
+  const packet: typeof error.packet | undefined = error.packet;
+  return packet === undefined ? [] : packet.granted;
+}
+
+function clientOptions(settings: ConnectionSettings): IClientOptions {
+  return {
+    protocolVersion: 4,
+    clientId: settings.clientId,
+    clean: true,
+    keepalive: settings.keepaliveSeconds,
+    connectTimeout: settings.connectTimeoutMs,
+    // Reconnecting is done outside, by a new connection with a growing and jittered wait; the library's is constant.
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    ...(settings.username === undefined ? {} : { username: settings.username }),
+    ...(settings.password === undefined ? {} : { password: settings.password }),
+    ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+    ...(settings.will === undefined
+      ? {}
+      : {
+          will: {
+            topic: settings.will.topic,
+            payload: Buffer.from(settings.will.payload),
+            qos: 1,
+            retain: true,
+          },
+        }),
+  };
+}
+
+function reasonOf(error: Error | undefined): EndReason {
+  if (error === undefined) return { kind: 'lost', message: 'closed by the other side' };
+  const code: unknown = 'code' in error ? error.code : undefined;
+  return typeof code === 'number' && REFUSED_CODES.includes(code)
+    ? { kind: 'refused', returnCode: code, message: error.message }
+    : { kind: 'lost', message: asError(error).message };
+}
