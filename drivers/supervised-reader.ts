@@ -143,20 +143,15 @@ export class SupervisedReader implements Closable {
     await session.ended;
     await this.#closeDriver(driver);
     return {
-      fault: session.lostWith ?? new StammkundeError('DRV_PORT_LOST', `reader ${this.#options.id} was closed`),
-      recovered:
-        clock.monotonicMs() - readySinceMs >= STABLE_AFTER_MS || this.#counters.scans > scansBefore,
+      fault:
+        session.lostWith ?? new StammkundeError('DRV_PORT_LOST', `reader ${this.#options.id} was closed`),
+      recovered: clock.monotonicMs() - readySinceMs >= STABLE_AFTER_MS || this.#counters.scans > scansBefore,
     };
   }
 
   async #openDriver(session: Session): Promise<OpenDriver> {
     const { id, clock } = this.#options;
-    let abandoned = false;
-    const opening = this.#options.driver(this.#portsFor(session)).then((driver) => {
-      // It came after nobody waited for it any more, so nobody else will let go of the device.
-      if (abandoned) void this.#closeDriver(driver); // never rejects
-      return driver;
-    });
+    const opening = this.#options.driver(this.#portsFor(session));
     const stopped = session.aborted();
     try {
       return await withDeadline(Promise.race([opening, stopped.rejects]), {
@@ -166,10 +161,14 @@ export class SupervisedReader implements Closable {
         what: `opening reader ${id}`,
       });
     } catch (error) {
-      abandoned = true;
       session.cancel();
-      // The driver was told by the signal; give it the time to let go, so that a close leaves nothing behind.
-      await this.#settled(opening);
+      // The driver was told by the signal. If it opens in spite of it, now or later, nobody else lets go of the device.
+      await this.#settled(
+        opening.then(
+          (driver) => this.#closeDriver(driver),
+          () => {},
+        ),
+      );
       throw error;
     } finally {
       stopped.dispose();
@@ -346,5 +345,7 @@ class Session {
 function asFault(thrown: unknown, readerId: string): StammkundeError {
   return isFault(thrown)
     ? thrown
-    : new StammkundeError('DRV_PORT_ABSENT', `reader ${readerId} cannot be opened`, { cause: asError(thrown) });
+    : new StammkundeError('DRV_PORT_ABSENT', `reader ${readerId} cannot be opened`, {
+        cause: asError(thrown),
+      });
 }

@@ -74,7 +74,8 @@ export class LineFrameReader implements FrameReader {
         if (this.#cutting) {
           this.#verdicts.push({ kind: 'cut' });
           this.#parser.write(this.#delimiter);
-          this.#reportCut();
+          this.#cutBytes -= this.#delimiter.length - 1;
+          this.#reportCut(0);
           this.#cutting = false;
         } else {
           this.#verdicts.push({ kind: 'frame', lastByteAtMonotonicMs: atMonotonicMs });
@@ -94,7 +95,8 @@ export class LineFrameReader implements FrameReader {
       }
     }
     if (this.#closed) return;
-    if (this.#cutting) this.#reportCut();
+    // A CR at the end may be half of the terminator; it is counted when that is known.
+    if (this.#cutting) this.#reportCut(this.#previous === this.#delimiter[0] ? 1 : 0);
     else if (from < chunk.length) this.#parser.write(chunk.slice(from));
     if (this.#cutting || this.#handedOn > 0) this.#armUnfinished();
   }
@@ -112,9 +114,8 @@ export class LineFrameReader implements FrameReader {
 
   #armUnfinished(): void {
     this.#cancelUnfinished = this.#clock.schedule(this.#unfinishedMs, () => {
-      this.#verdicts.push(
-        this.#cutting ? { kind: 'cut' } : { kind: 'unfinished', bytes: this.#handedOn },
-      );
+      this.#verdicts.push(this.#cutting ? { kind: 'cut' } : { kind: 'unfinished', bytes: this.#handedOn });
+      this.#reportCut(0);
       this.#cutting = false;
       this.#handedOn = 0;
       this.#previous = -1;
@@ -139,9 +140,10 @@ export class LineFrameReader implements FrameReader {
     }
   }
 
-  #reportCut(): void {
-    if (this.#cutBytes > 0) this.#noise({ kind: 'noise', reason: 'excess', bytes: this.#cutBytes });
-    this.#cutBytes = 0;
+  #reportCut(heldBack: number): void {
+    const bytes = this.#cutBytes - heldBack;
+    if (bytes > 0) this.#noise({ kind: 'noise', reason: 'excess', bytes });
+    this.#cutBytes = heldBack;
   }
 
   #noise(noise: Noise): void {

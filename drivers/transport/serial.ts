@@ -79,7 +79,8 @@ class SerialTransport implements Transport {
     await new Promise<void>((resolve, reject) => {
       this.#port.write(Buffer.from(bytes), undefined, (error) => {
         if (error === null || error === undefined) resolve();
-        else reject(new StammkundeError('DRV_PORT_LOST', `writing to ${this.#path} failed`, { cause: error }));
+        else
+          reject(new StammkundeError('DRV_PORT_LOST', `writing to ${this.#path} failed`, { cause: error }));
       });
     });
   }

@@ -45,7 +45,10 @@ function dial(address: TcpAddress, ports: TransportPorts): Promise<Socket> {
     };
     const cancelDeadline = ports.clock.schedule(address.connectTimeoutMs, () =>
       giveUp(
-        new StammkundeError('DRV_PORT_ABSENT', `${name} did not answer within ${address.connectTimeoutMs} ms`),
+        new StammkundeError(
+          'DRV_PORT_ABSENT',
+          `${name} did not answer within ${address.connectTimeoutMs} ms`,
+        ),
       ),
     );
     const onAbort = (): void => giveUp(abortReason(ports.signal));
@@ -106,9 +109,7 @@ class TcpTransport implements Transport {
       this.#socket.write(bytes, (error) => {
         if (error === null || error === undefined) resolve();
         else
-          reject(
-            new StammkundeError('DRV_PORT_LOST', `writing to ${this.#name} failed`, { cause: error }),
-          );
+          reject(new StammkundeError('DRV_PORT_LOST', `writing to ${this.#name} failed`, { cause: error }));
       });
     });
   }

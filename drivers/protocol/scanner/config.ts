@@ -32,7 +32,10 @@ const delimitedFraming = z
       .max(4)
       .default(['cr', 'lf'])
       .describe('What ends a scan; cr also takes the lf after it. May be empty with stxEtx or idleGapMs'),
-    stxEtx: z.boolean().default(false).describe('The scanner sends STX (02) before and ETX (03) after the data'),
+    stxEtx: z
+      .boolean()
+      .default(false)
+      .describe('The scanner sends STX (02) before and ETX (03) after the data'),
     prefixHex: z
       .string()
       .regex(/^(?:[0-9a-f]{2}){1,16}$/i, 'expected 1 to 16 bytes in hexadecimal, such as 7e41')
@@ -54,6 +57,10 @@ const delimitedFraming = z
 export const ScannerFraming = z.discriminatedUnion('kind', [lineFraming, delimitedFraming]);
 export type ScannerFraming = z.output<typeof ScannerFraming>;
 
+function isLatin1(characters: string): boolean {
+  return Buffer.from(characters, 'latin1').toString('latin1') === characters;
+}
+
 const scanner = {
   id: z
     .string()
@@ -70,9 +77,13 @@ const scanner = {
     .describe('What a scan without AIM identifier is taken for'),
   gsSubstitute: z
     .string()
-    .regex(/^[\u0001-\u00ff]{1,8}$/, 'expected 1 to 8 characters of Latin-1')
+    .min(1)
+    .max(8)
+    .refine(isLatin1, 'expected characters of Latin-1, one for each byte the scanner sends')
     .optional()
-    .describe('What the scanner sends instead of the GS1 separator 1D, such as ^] or {GS}; put back in GS1 codes'),
+    .describe(
+      'What the scanner sends instead of the GS1 separator 1D, such as ^] or {GS}; put back in GS1 codes',
+    ),
 };
 
 export const SerialScannerConfig = z.strictObject({
