@@ -1,0 +1,86 @@
+import type { ReactNode } from 'react';
+import type { Instant } from '../../../foundation/clock.ts';
+import type { Scene } from '../scene.ts';
+import { CardEnding } from './card-ending.tsx';
+import { CompletedPanel } from './completed-panel.tsx';
+import { KnownPanel } from './known-panel.tsx';
+import { MessagePanel } from './message-panel.tsx';
+import { useSpeech } from './speech.tsx';
+
+interface HeroProps {
+  readonly scene: Scene;
+  readonly currency: string | null;
+  readonly now: Instant | null;
+}
+
+/** The page's one large statement. */
+export function Hero({ scene, currency, now }: HeroProps): ReactNode {
+  const { t, format } = useSpeech();
+  switch (scene.kind) {
+    case 'connecting':
+      return <MessagePanel icon="plug" title={t.connecting} hint={t.connectingHint} />;
+    case 'gone':
+      return scene.reason === 'unreachable' ? (
+        <MessagePanel icon="plug" title={t.gone} hint={t.goneHint} />
+      ) : (
+        <MessagePanel icon="key" title={t.notAllowed} hint={t.notAllowedHint} />
+      );
+    case 'waiting':
+      return scene.readers === 'ready' ? (
+        <MessagePanel icon="scan" title={t.ready} hint={t.readyHint} />
+      ) : (
+        <MessagePanel icon="rescan" title={t.noReader} hint={t.noReaderHint} />
+      );
+    case 'known':
+      return (
+        <KnownPanel
+          person={scene.person}
+          customer={scene.customer}
+          offers={scene.offers}
+          currency={currency}
+          now={now}
+        />
+      );
+    case 'unknown':
+      return (
+        <MessagePanel
+          icon="question"
+          title={t.unknownCard}
+          hint={t.unknownCardHint}
+          card={<CardEnding credential={scene.person.credential} />}
+        />
+      );
+    case 'blocked':
+      return (
+        <MessagePanel
+          icon="stop"
+          title={t.blockedCard}
+          hint={t.blockedCardHint}
+          card={<CardEnding credential={scene.person.credential} />}
+        />
+      );
+    case 'expired':
+      return (
+        <MessagePanel
+          icon="clock"
+          title={t.expiredCard}
+          hint={t.expiredCardHint(format.day(scene.since, now))}
+          card={<CardEnding credential={scene.person.credential} />}
+        />
+      );
+    case 'refused':
+      return <MessagePanel icon="bank-card" title={t.refused} lead={t.refusedDo} hint={t.refusedHint} />;
+    case 'unreadable':
+      return (
+        <MessagePanel
+          icon="rescan"
+          title={t.unreadable}
+          hint={scene.code === 'REC_CHECK_DIGIT' ? t.checkDigitHint : t.unreadableHint}
+        />
+      );
+    case 'completed':
+      return <CompletedPanel sale={scene.sale} />;
+    case 'voided':
+      return <MessagePanel icon="void" title={t.voided} hint={t.voidedHint} />;
+  }
+}

@@ -1,0 +1,21 @@
+import type { ReactNode } from 'react';
+import { Icon, type IconName } from './icons.tsx';
+
+/** A state that is said in one sentence: what it is, large, and what to do. */
+export function MessagePanel(props: {
+  icon: IconName;
+  title: string;
+  lead?: ReactNode;
+  hint?: ReactNode;
+  card?: ReactNode;
+}): ReactNode {
+  return (
+    <div className="message">
+      <Icon name={props.icon} />
+      <h1 className="message-title">{props.title}</h1>
+      {props.lead !== undefined && <p className="message-lead">{props.lead}</p>}
+      {props.hint !== undefined && <p className="message-hint">{props.hint}</p>}
+      {props.card}
+    </div>
+  );
+}

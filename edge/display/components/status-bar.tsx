@@ -1,0 +1,88 @@
+import type { ReactNode } from 'react';
+import type { Instant } from '../../../foundation/clock.ts';
+import type { ReaderView, SyncView } from '../../api/events.ts';
+import { inert } from '../inert.ts';
+import { readersInTrouble } from '../scene.ts';
+import { SmallIcon, type SmallIconName } from './icons.tsx';
+import { type Speech, useSpeech } from './speech.tsx';
+
+/** From this age on the customer data are worth a word, ms. */
+const REPLICA_OLD_MS = 15 * 60_000;
+/** How many readers in trouble are named. */
+const READERS_NAMED_MAX = 2;
+
+interface StatusBarProps {
+  readonly sync: SyncView | null;
+  readonly readers: readonly ReaderView[];
+  readonly now: Instant | null;
+}
+
+/** Whether all is well, always in the same place. What is not known is not shown. */
+export function StatusBar({ sync, readers, now }: StatusBarProps): ReactNode {
+  const speech = useSpeech();
+  const { t, format } = speech;
+  const troubled = readersInTrouble(readers);
+  const hidden = troubled.length - READERS_NAMED_MAX;
+  const replica = sync === null ? null : replicaWord(sync.replica, now, speech);
+  return (
+    <footer className="status">
+      {sync !== null && (
+        <>
+          {sync.server === 'connected' ? (
+            <Fact icon="server" tone="good" words={t.serverReached} />
+          ) : (
+            <Fact icon="no-server" tone="warn" words={t.serverGone} />
+          )}
+          {sync.unconfirmed === 0 ? (
+            <Fact icon="up" tone="calm" words={t.nothingWaits} />
+          ) : (
+            <Fact
+              icon="up"
+              tone={sync.server === 'connected' ? 'calm' : 'warn'}
+              words={t.entriesWait(sync.unconfirmed, format.count(sync.unconfirmed))}
+            />
+          )}
+        </>
+      )}
+      {replica !== null && <Fact icon="data" tone="warn" words={replica} />}
+      {troubled.slice(0, READERS_NAMED_MAX).map((reader) => (
+        <Fact
+          key={reader.id}
+          icon="reader"
+          tone="warn"
+          words={t.readerWaits(inert(reader.id, 24))}
+          code={reader.code}
+        />
+      ))}
+      {hidden > 0 && <Fact icon="reader" tone="warn" words={t.moreReaders(format.count(hidden))} />}
+    </footer>
+  );
+}
+
+function Fact(props: {
+  icon: SmallIconName;
+  tone: 'good' | 'calm' | 'warn';
+  words: string;
+  code?: string | null;
+}): ReactNode {
+  return (
+    <span className={`fact fact-${props.tone}`} title={props.code ?? undefined}>
+      <SmallIcon name={props.icon} />
+      <span>{props.words}</span>
+    </span>
+  );
+}
+
+/** What is to be said about the replica's age; null when it is young enough. */
+function replicaWord(
+  replica: SyncView['replica'],
+  now: Instant | null,
+  { t, format }: Speech,
+): string | null {
+  if (!replica.ready) return t.replicaLoading;
+  const ageMs = replica.caughtUpAt !== null && now !== null ? now - replica.caughtUpAt : replica.ageMs;
+  if (ageMs === null) return t.replicaUnknown;
+  if (ageMs < REPLICA_OLD_MS) return null;
+  const ago = format.ago(ageMs);
+  return ago === null ? null : t.replicaAge(ago);
+}

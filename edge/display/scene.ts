@@ -1,0 +1,72 @@
+import type { CustomerView, OfferView, ReaderView, SaleView } from '../api/events.ts';
+import type { Instant } from '../../foundation/clock.ts';
+import type { LossReason, Person, ViewState } from './state.ts';
+
+/** The one thing the page says, large. */
+export type Scene =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'gone'; readonly reason: LossReason }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'unreadable'; readonly code: string }
+  | { readonly kind: 'completed'; readonly sale: SaleView }
+  | { readonly kind: 'voided' }
+  | {
+      readonly kind: 'known';
+      readonly person: Person;
+      readonly customer: CustomerView;
+      readonly offers: readonly OfferView[];
+    }
+  | { readonly kind: 'unknown'; readonly person: Person }
+  | { readonly kind: 'blocked'; readonly person: Person }
+  | { readonly kind: 'expired'; readonly person: Person; readonly since: Instant }
+  | { readonly kind: 'waiting'; readonly readers: 'ready' | 'none-ready' };
+
+/** What the page says now: the newest word first, and the person again when it is over. */
+export function sceneOf(state: ViewState): Scene {
+  const { link, notice, closed, person } = state;
+  if (link.kind === 'lost') return { kind: 'gone', reason: link.reason };
+  if (link.kind === 'connecting' || state.sync === null) return { kind: 'connecting' };
+  if (notice !== null) {
+    return notice.kind === 'refused' ? { kind: 'refused' } : { kind: 'unreadable', code: notice.code };
+  }
+  if (closed !== null) {
+    return closed.sale.status === 'voided' ? { kind: 'voided' } : { kind: 'completed', sale: closed.sale };
+  }
+  if (person === null) {
+    const { readers } = state;
+    const silent = readers.length > 0 && readers.every((reader) => reader.status !== 'ready');
+    return { kind: 'waiting', readers: silent ? 'none-ready' : 'ready' };
+  }
+  const { identification } = person;
+  switch (identification.verdict) {
+    case 'known':
+      return {
+        kind: 'known',
+        person,
+        customer: identification.customer,
+        offers: inOrder(person.offers),
+      };
+    case 'unknown':
+      return { kind: 'unknown', person };
+    case 'blocked':
+      return { kind: 'blocked', person };
+    case 'expired':
+      return { kind: 'expired', person, since: identification.since };
+  }
+}
+
+/** Readers a cashier should know about, because they cannot scan with them. */
+export function readersInTrouble(readers: readonly ReaderView[]): readonly ReaderView[] {
+  return readers.filter((reader) => reader.status !== 'ready');
+}
+
+/** Offers that fit, then those the customer could still reach in this sale, then the rest; else as given. */
+export function inOrder(offers: readonly OfferView[]): readonly OfferView[] {
+  return offers.toSorted((a, b) => rank(a) - rank(b));
+}
+
+function rank(offer: OfferView): number {
+  if (offer.applies) return 0;
+  const reachable = offer.whyNot.every(({ code }) => code === 'TOTAL_TOO_LOW' || code === 'ARTICLE_MISSING');
+  return reachable ? 1 : 2;
+}

@@ -1,0 +1,252 @@
+import type {
+  EventMessage,
+  Identification,
+  OfferView,
+  ReaderView,
+  SaleView,
+  SyncView,
+} from '../api/events.ts';
+import type { Instant } from '../../foundation/clock.ts';
+
+/*
+ * What the page knows, folded from what the till tells.
+ *
+ *   link ──open──▶ hello ──▶ scan · identified · sale · reader · sync ──▶ …
+ *     ▲                                                              │
+ *     └────────── lost: all that was known is forgotten ◀────────────┘
+ *
+ * Two clocks: `at` is the till's wall clock, for words like "as of 09:12"; `monotonicMs` is the page's own, for how long
+ * something stays. Neither is read here.
+ */
+
+/** How long a closed sale stays before the page waits again, ms. */
+export const CLOSED_SHOWN_MS = 12_000;
+/** How long a refused or unreadable scan stays, ms. */
+export const NOTICE_SHOWN_MS = 8_000;
+/** How long somebody identified without a sale stays in view, ms: they may have left. */
+export const UNATTACHED_SHOWN_MS = 180_000;
+
+/** Why there is no till to speak to. */
+export type LossReason = 'unreachable' | 'not-allowed' | 'no-token';
+
+/** The connection as the page sees it. */
+export type Link =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'open' }
+  | { readonly kind: 'lost'; readonly reason: LossReason };
+
+/** Somebody, or some card, the till has looked up. */
+export interface Person {
+  readonly identificationId: string;
+  /** Masked. */
+  readonly credential: string;
+  readonly typed: boolean;
+  readonly identification: Identification;
+  readonly offers: readonly OfferView[];
+  /** The sale they were seen attached to; null before one. */
+  readonly saleId: string | null;
+  readonly sinceMs: number;
+}
+
+/** A scan that led to nothing, said for a moment. */
+export type Notice =
+  | { readonly kind: 'refused'; readonly sinceMs: number }
+  | { readonly kind: 'unreadable'; readonly code: string; readonly sinceMs: number };
+
+/** Everything the page shows is derived from this. */
+export interface ViewState {
+  readonly link: Link;
+  readonly till: string | null;
+  readonly store: string | null;
+  readonly sync: SyncView | null;
+  readonly readers: readonly ReaderView[];
+  /** The running sale. */
+  readonly sale: SaleView | null;
+  /** The sale last closed, while it is still worth a word. */
+  readonly closed: { readonly sale: SaleView; readonly sinceMs: number } | null;
+  readonly person: Person | null;
+  readonly notice: Notice | null;
+  /** The product code last read in this sale, exactly as read. */
+  readonly product: string | null;
+  /** The currency last seen in a basket; offers carry none. */
+  readonly currency: string | null;
+  /** The till's wall clock at a moment of the page's monotonic clock. */
+  readonly heard: { readonly at: Instant; readonly monotonicMs: number } | null;
+  /** The page's monotonic clock, ms. */
+  readonly monotonicMs: number;
+}
+
+export type Action =
+  | { readonly kind: 'message'; readonly message: EventMessage; readonly monotonicMs: number }
+  | { readonly kind: 'link'; readonly link: Link; readonly monotonicMs: number }
+  | { readonly kind: 'tick'; readonly monotonicMs: number }
+  | { readonly kind: 'dismiss' };
+
+/** What the page knows before it has heard anything: nothing. */
+export const nothingKnown: ViewState = {
+  link: { kind: 'connecting' },
+  till: null,
+  store: null,
+  sync: null,
+  readers: [],
+  sale: null,
+  closed: null,
+  person: null,
+  notice: null,
+  product: null,
+  currency: null,
+  heard: null,
+  monotonicMs: 0,
+};
+
+/** The next state. Pure: no clock, no document. */
+export function reduce(state: ViewState, action: Action): ViewState {
+  switch (action.kind) {
+    case 'message':
+      return afterMessage(
+        {
+          ...state,
+          monotonicMs: action.monotonicMs,
+          heard: { at: action.message.at, monotonicMs: action.monotonicMs },
+        },
+        action.message,
+      );
+    case 'link':
+      return afterLink(state, action.link, action.monotonicMs);
+    case 'tick':
+      return afterTick(state, action.monotonicMs);
+    case 'dismiss':
+      return { ...state, notice: null, closed: null };
+  }
+}
+
+/** The till's wall clock now, or null while it was never heard. */
+export function tillNow(state: ViewState): Instant | null {
+  return state.heard === null ? null : state.heard.at + (state.monotonicMs - state.heard.monotonicMs);
+}
+
+function afterLink(state: ViewState, link: Link, monotonicMs: number): ViewState {
+  if (link.kind !== 'lost') return { ...state, link, monotonicMs };
+  // What a till that is gone once said may no longer be true; hello tells it anew.
+  return { ...nothingKnown, link, monotonicMs, currency: state.currency };
+}
+
+function afterTick(state: ViewState, monotonicMs: number): ViewState {
+  const over = (sinceMs: number, shownMs: number): boolean => monotonicMs - sinceMs >= shownMs;
+  const { closed, notice, person } = state;
+  return {
+    ...state,
+    monotonicMs,
+    closed: closed !== null && over(closed.sinceMs, CLOSED_SHOWN_MS) ? null : closed,
+    notice: notice !== null && over(notice.sinceMs, NOTICE_SHOWN_MS) ? null : notice,
+    person:
+      person !== null &&
+      person.saleId === null &&
+      state.sale === null &&
+      over(person.sinceMs, UNATTACHED_SHOWN_MS)
+        ? null
+        : person,
+  };
+}
+
+function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
+  switch (payload.event) {
+    case 'hello': {
+      const fresh: ViewState = {
+        ...nothingKnown,
+        link: state.link,
+        till: payload.till,
+        store: payload.store,
+        sync: payload.sync,
+        readers: payload.readers,
+        currency: state.currency,
+        heard: state.heard,
+        monotonicMs: state.monotonicMs,
+      };
+      return payload.sale?.status === 'open' ? afterSale(fresh, payload.sale) : fresh;
+    }
+    case 'scan':
+      switch (payload.outcome.kind) {
+        case 'credential':
+          return { ...state, notice: null };
+        case 'product':
+          return { ...state, notice: null, closed: null, product: payload.outcome.code };
+        case 'refused':
+          return { ...state, notice: { kind: 'refused', sinceMs: state.monotonicMs } };
+        case 'unreadable':
+          return {
+            ...state,
+            notice: { kind: 'unreadable', code: payload.outcome.code, sinceMs: state.monotonicMs },
+          };
+      }
+    // oxlint-disable-next-line no-fallthrough -- every outcome above returns
+    case 'identified':
+      return {
+        ...state,
+        notice: null,
+        closed: null,
+        person: {
+          identificationId: payload.identificationId,
+          credential: payload.credential,
+          typed: payload.trust === 'L0',
+          identification: payload.identification,
+          offers: payload.offers,
+          saleId: null,
+          sinceMs: state.monotonicMs,
+        },
+      };
+    case 'sale':
+      return afterSale(state, payload.sale);
+    case 'reader':
+      return {
+        ...state,
+        readers: state.readers.some((reader) => reader.id === payload.reader.id)
+          ? state.readers.map((reader) => (reader.id === payload.reader.id ? payload.reader : reader))
+          : [...state.readers, payload.reader],
+      };
+    case 'sync':
+      return { ...state, sync: payload.sync };
+  }
+}
+
+function afterSale(state: ViewState, sale: SaleView): ViewState {
+  const currency = sale.basket.currency;
+  const isNew = state.sale?.saleId !== sale.saleId;
+  if (sale.status !== 'open') {
+    const running = isNew ? state.sale : null;
+    return {
+      ...state,
+      currency,
+      closed: { sale, sinceMs: state.monotonicMs },
+      notice: null,
+      sale: running,
+      person: running === null ? null : state.person,
+      product: running === null ? null : state.product,
+    };
+  }
+  return {
+    ...state,
+    currency,
+    sale,
+    closed: null,
+    notice: isNew ? null : state.notice,
+    product: isNew ? null : state.product,
+    person: personOf(state, sale),
+  };
+}
+
+/** Whom an open sale shows: who is attached to it, or else whoever was identified and not yet attached to any. */
+function personOf(state: ViewState, sale: SaleView): Person | null {
+  const { customer } = sale;
+  if (customer === null) return state.person?.saleId === null ? state.person : null;
+  const same = state.person?.identificationId === customer.identificationId ? state.person : null;
+  return {
+    identificationId: customer.identificationId,
+    credential: customer.credential,
+    typed: customer.trust === 'L0',
+    identification: customer.identification,
+    offers: sale.offers,
+    saleId: sale.saleId,
+    sinceMs: same?.sinceMs ?? state.monotonicMs,
+  };
+}
