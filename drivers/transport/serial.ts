@@ -3,6 +3,7 @@ import { abortReason, sleep } from '../../foundation/clock.ts';
 import { withDeadline } from '../../foundation/deadline.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { asError, StammkundeError } from '../../foundation/errors.ts';
+import { deviceNode, watchDeviceNode } from './device-node.ts';
 import type { OpenTransport, Transport, TransportPorts } from './transport.ts';
 
 export interface SerialLine {
@@ -48,13 +49,15 @@ class SerialTransport implements Transport {
   readonly #givenUp = new AbortController();
   #state: 'opening' | 'open' | 'lost' | 'closed' = 'opening';
   #closing: Promise<void> | undefined;
+  #endWatch: () => void = () => {};
 
   constructor(port: SerialPort, path: string, ports: TransportPorts) {
     this.#port = port;
     this.#path = path;
     this.#ports = ports;
     port.on('data', (chunk: Buffer) => {
-      if (this.#state !== 'closed') ports.onBytes(chunk, ports.clock.monotonicMs());
+      if (this.#state === 'opening' || this.#state === 'open')
+        ports.onBytes(chunk, ports.clock.monotonicMs());
     });
     port.on('close', (error: Error | null) => this.#lost(error));
     port.on('error', (error: Error) => this.#lost(error));
@@ -68,8 +71,10 @@ class SerialTransport implements Transport {
       code: 'DRV_PORT_ABSENT',
       what: `opening ${this.#path}`,
     });
+    const node = await deviceNode(this.#path);
     await sleep(clock, STILL_OPEN_AFTER_MS, AbortSignal.any([signal, this.#givenUp.signal]));
     this.#state = 'open';
+    this.#endWatch = watchDeviceNode(this.#path, node, clock, () => this.#lost(null));
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -92,6 +97,7 @@ class SerialTransport implements Transport {
 
   async #close(): Promise<void> {
     this.#state = 'closed';
+    this.#endWatch();
     if (!this.#port.isOpen) return;
     const closed = new Promise<void>((resolve) => this.#port.close(() => resolve()));
     await withDeadline(closed, {
@@ -126,6 +132,7 @@ class SerialTransport implements Transport {
     );
     const wasOpen = this.#state === 'open';
     this.#state = 'lost';
+    this.#endWatch();
     this.#givenUp.abort(fault);
     if (wasOpen) this.#ports.onLost(fault);
   }

@@ -1,9 +1,10 @@
 // Goal: a scanner on a real pseudo-terminal, unplugged and plugged in again, as the till meets it.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SystemClock } from '../../foundation/clock.ts';
+import type { Clock } from '../../foundation/clock.ts';
+import { sleep, SystemClock } from '../../foundation/clock.ts';
 import { silentLog } from '../../foundation/log.ts';
 import { SeededRandom } from '../../foundation/random.ts';
 import type { ReaderStatus, Scan } from '../../drivers/driver.ts';
@@ -11,6 +12,7 @@ import { driverFor, ReaderConfig } from '../../drivers/registry.ts';
 import { ReaderSupervisor } from '../../drivers/supervisor.ts';
 import { openPty } from '../../simulator/readers/pty.ts';
 import type { Pty } from '../../simulator/readers/pty.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { Inbox } from './inbox.ts';
 import { asText, hex } from './hex.ts';
 
@@ -37,16 +39,31 @@ afterEach(async () => {
   statuses.clear();
 });
 
-async function supervise(config: Record<string, unknown> = {}): Promise<ReaderSupervisor> {
-  supervisor = await open(config, statuses);
+async function supervise(
+  config: Record<string, unknown> = {},
+  clock: Clock = new SystemClock(),
+): Promise<ReaderSupervisor> {
+  supervisor = await open(config, statuses, clock);
   return supervisor;
 }
 
-async function open(config: Record<string, unknown>, into: Inbox<ReaderStatus>): Promise<ReaderSupervisor> {
+/** Lets the clock run until the reader is ready: how long the operating system takes to open is not the clock's. */
+async function openedBy(clock: ManualClock): Promise<void> {
+  let ready = false;
+  const waiting = statuses.until((status) => status.kind === 'ready').then(() => (ready = true));
+  while (!ready) await clock.advance(50);
+  await waiting;
+}
+
+async function open(
+  config: Record<string, unknown>,
+  into: Inbox<ReaderStatus>,
+  clock: Clock = new SystemClock(),
+): Promise<ReaderSupervisor> {
   const parsed = ReaderConfig.parse({ kind: 'serial', id: 'counter', path: link, ...config });
   return ReaderSupervisor.open({
     readers: [{ id: parsed.id, driver: driverFor(parsed) }],
-    clock: new SystemClock(),
+    clock,
     random: new SeededRandom(1),
     log: silentLog,
     reopen: { firstMs: 20, maxMs: 50 },
@@ -105,6 +122,46 @@ test('a second opener of the same device is told that it is busy', async () => {
   }
   await pty.write(Buffer.from('still mine\r'));
   expect(asText((await scans.next()).payload)).toBe('still mine');
+});
+
+test('a scan is delivered though nothing else wakes the process', async () => {
+  await supervise();
+  await statuses.until((status) => status.kind === 'ready');
+  const outcome = Promise.race([
+    scans.next().then((scan) => asText(scan.payload)),
+    sleep(new SystemClock(), 2000).then(() => 'only when a timer woke the process'),
+  ]);
+  await pty.write(Buffer.from('at once\r'));
+  expect(await outcome).toBe('at once');
+});
+
+test('a path that has come to lead to another device is noticed, and that device is opened', async () => {
+  const clock = new ManualClock();
+  await supervise({}, clock);
+  await openedBy(clock);
+  const other = await openPty();
+  try {
+    await symlink(other.path, `${link}.other`);
+    await rename(`${link}.other`, link);
+    const lost = statuses.until((status) => status.kind === 'waiting');
+    await clock.advance(5000);
+    expect(await lost).toMatchObject({ code: 'DRV_PORT_LOST' });
+    await openedBy(clock);
+    await other.write(Buffer.from('other\r'));
+    expect(asText((await scans.next()).payload)).toBe('other');
+  } finally {
+    await supervisor?.close();
+    await other.close();
+  }
+});
+
+test('a pseudo-terminal that was closed leaves no descriptor behind', async () => {
+  const before = await readdir('/dev/fd');
+  const another = await openPty({ link: join(folder, 'another') });
+  await another.write(Buffer.from('unread\r'));
+  await another.close();
+  expect(await readdir('/dev/fd')).toHaveLength(before.length);
+  expect(await readdir(folder)).toEqual(['scanner']);
 });
 
 test('a path that is not there is reported as absent', async () => {
