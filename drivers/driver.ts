@@ -106,7 +106,7 @@ export interface ReaderCounters {
   readonly reopened: number;
 }
 
-export type ReaderState =
+type ReaderState =
   | { readonly kind: 'opening'; readonly attempt: number }
   | { readonly kind: 'ready'; readonly since: Instant }
   | {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { DelimitedFramer } from '../../drivers/framing/delimited-framer.ts';
 import type { DelimitedFraming, Terminator } from '../../drivers/framing/delimited-framer.ts';
 import type { Frame, Noise } from '../../drivers/framing/frame.ts';
+import { captured } from './captured-frames.ts';
 import { asText, hex, text } from './hex.ts';
 
 const crOrLf: DelimitedFraming = { terminators: ['cr', 'lf'] };
@@ -21,15 +22,13 @@ function pushAll(framing: DelimitedFraming, ...chunks: readonly Uint8Array[]): s
 }
 
 test('a captured EAN-13 with CR is one frame', () => {
-  const captured = hex('5D 45 30 34 30 30 36 33 38 31 33 33 33 39 33 31 0D');
-  expect(pushAll(crOrLf, captured)).toEqual([']E04006381333931']);
+  const frame = captured.ean13WithAimCr;
+  expect(pushAll(crOrLf, frame)).toEqual([']E04006381333931']);
 });
 
 test('a captured GS1-128 with CR LF keeps its group separator', () => {
-  const captured = hex(
-    '5D 43 31 30 31 30 34 30 30 36 33 38 31 33 33 33 39 33 31 31 30 41 42 43 1D 32 31 58 59 5A 0D 0A',
-  );
-  expect(pushAll(crOrLf, captured)).toEqual([']C1010400638133393110ABC\x1d21XYZ']);
+  const frame = captured.gs1128WithGsCrLf;
+  expect(pushAll(crOrLf, frame)).toEqual([']C1010400638133393110ABC\x1d21XYZ']);
 });
 
 test('two frames in a chunk are two frames', () => {
@@ -73,14 +72,14 @@ test('empty frames are nothing', () => {
 });
 
 test('STX data ETX is a frame', () => {
-  const captured = hex('02 34 30 30 36 33 38 31 33 33 33 39 33 31 03');
-  expect(pushAll({ terminators: [], stxEtx: true }, captured)).toEqual(['4006381333931']);
+  const frame = captured.ean13StxEtx;
+  expect(pushAll({ terminators: [], stxEtx: true }, frame)).toEqual(['4006381333931']);
 });
 
 test('STX data CR LF ETX is the data alone', () => {
-  const captured = hex('02 30 31 30 45 41 35 38 41 38 33 0D 0A 03');
-  expect(pushAll({ terminators: [], stxEtx: true }, captured)).toEqual(['010EA58A83']);
-  expect(pushAll({ terminators: ['cr', 'lf'], stxEtx: true }, captured, captured)).toEqual([
+  const frame = captured.rfidStxCrLfEtx;
+  expect(pushAll({ terminators: [], stxEtx: true }, frame)).toEqual(['010EA58A83']);
+  expect(pushAll({ terminators: ['cr', 'lf'], stxEtx: true }, frame, frame)).toEqual([
     '010EA58A83',
     '010EA58A83',
   ]);

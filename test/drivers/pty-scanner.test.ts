@@ -14,7 +14,8 @@ import { openPty } from '../../simulator/readers/pty.ts';
 import type { Pty } from '../../simulator/readers/pty.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { Inbox } from './inbox.ts';
-import { asText, hex } from './hex.ts';
+import { captured } from './captured-frames.ts';
+import { asText } from './hex.ts';
 
 let folder: string;
 let link: string;
@@ -75,7 +76,7 @@ async function open(
 test('a card scanned on a serial port becomes one scan with its bytes', async () => {
   await supervise();
   await statuses.until((status) => status.kind === 'ready');
-  await pty.write(hex('5D 45 30 34 30 30 36 33 38 31 33 33 33 39 33 31 0D'));
+  await pty.write(captured.ean13WithAimCr);
   const scan = await scans.next();
   expect(scan.symbology).toBe('ean-13');
   expect(scan.aim).toBe(']E0');

@@ -10,6 +10,7 @@ import { SerialScannerConfig } from '../../drivers/protocol/scanner/config.ts';
 import { scannerDriver } from '../../drivers/protocol/scanner/driver.ts';
 import { MemoryDevice } from '../../drivers/transport/memory.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
+import { captured } from './captured-frames.ts';
 import { asText, hex, text } from './hex.ts';
 
 interface Till {
@@ -51,10 +52,8 @@ function shown(scans: readonly Scan[]): unknown[] {
 
 test('captured scans come out with symbology, identifier and data', async () => {
   const { device, scans } = await till();
-  device.send(hex('5D 45 30 34 30 30 36 33 38 31 33 33 33 39 33 31 0D'));
-  device.send(
-    hex('5D 43 31 30 31 30 34 30 30 36 33 38 31 33 33 33 39 33 31 31 30 41 42 43 1D 32 31 58 59 5A 0D 0A'),
-  );
+  device.send(captured.ean13WithAimCr);
+  device.send(captured.gs1128WithGsCrLf);
   expect(shown(scans)).toEqual([
     ['ean-13', ']E0', '4006381333931'],
     ['gs1-128', ']C1', '010400638133393110ABC\x1d21XYZ'],
@@ -64,7 +63,7 @@ test('captured scans come out with symbology, identifier and data', async () => 
 test('a frame without identifier has the configured symbology', async () => {
   const framing = { kind: 'delimited', terminators: [], stxEtx: true };
   const { device, scans } = await till({ framing, symbology: 'ean-13' });
-  device.send(hex('02 34 30 30 36 33 38 31 33 33 33 39 33 31 03'));
+  device.send(captured.ean13StxEtx);
   expect(shown(scans)).toEqual([['ean-13', undefined, '4006381333931']]);
 });
 
