@@ -42,13 +42,13 @@ export function formatFor(locale: string, timeZone?: string): Format {
   const yearOf = (at: Instant): string =>
     new Intl.DateTimeFormat('en', { ...zone, year: 'numeric' }).format(at);
   const format: Format = {
-    count: (value) => count.format(value),
-    signed: (value) => signed.format(value),
+    count: (value) => minus(count.format(value)),
+    signed: (value) => minus(signed.format(value)),
     money: (minor, currency) => {
-      if (currency === null) return bare.format(minor / 100);
+      if (currency === null) return minus(bare.format(minor / 100));
       const money = new Intl.NumberFormat(locale, { style: 'currency', currency });
       const digits = money.resolvedOptions().maximumFractionDigits ?? 2;
-      return money.format(minor / 10 ** digits);
+      return minus(money.format(minor / 10 ** digits));
     },
     time: (at) => time.format(at),
     moment: (at, now) =>
@@ -64,4 +64,9 @@ export function formatFor(locale: string, timeZone?: string): Format {
     },
   };
   return format;
+}
+
+/** A minus sign instead of the hyphen some locales write: it is as wide as the plus. */
+function minus(text: string): string {
+  return text.replace('-', '\u2212');
 }

@@ -19,7 +19,8 @@ export type Scene =
   | { readonly kind: 'unknown'; readonly person: Person }
   | { readonly kind: 'blocked'; readonly person: Person }
   | { readonly kind: 'expired'; readonly person: Person; readonly since: Instant }
-  | { readonly kind: 'waiting'; readonly readers: 'ready' | 'none-ready' };
+  | { readonly kind: 'no-reader' }
+  | { readonly kind: 'waiting' };
 
 /** What the page says now: the newest word first, and the person again when it is over. */
 export function sceneOf(state: ViewState): Scene {
@@ -35,7 +36,7 @@ export function sceneOf(state: ViewState): Scene {
   if (person === null) {
     const { readers } = state;
     const silent = readers.length > 0 && readers.every((reader) => reader.status !== 'ready');
-    return { kind: 'waiting', readers: silent ? 'none-ready' : 'ready' };
+    return { kind: silent ? 'no-reader' : 'waiting' };
   }
   const { identification } = person;
   switch (identification.verdict) {

@@ -26,11 +26,9 @@ export function Hero({ scene, currency, now }: HeroProps): ReactNode {
         <MessagePanel icon="key" title={t.notAllowed} hint={t.notAllowedHint} />
       );
     case 'waiting':
-      return scene.readers === 'ready' ? (
-        <MessagePanel icon="scan" title={t.ready} hint={t.readyHint} />
-      ) : (
-        <MessagePanel icon="rescan" title={t.noReader} hint={t.noReaderHint} />
-      );
+      return <MessagePanel icon="scan" title={t.ready} hint={t.readyHint} />;
+    case 'no-reader':
+      return <MessagePanel icon="rescan" title={t.noReader} hint={t.noReaderHint} />;
     case 'known':
       return (
         <KnownPanel

@@ -12,6 +12,9 @@ import { useSpeech } from './speech.tsx';
 /** Longest first name shown whole, in characters. */
 const NAME_LENGTH_MAX = 24;
 
+/** From more characters than this on, the points are set smaller. */
+const POINTS_SHORT_MAX = 6;
+
 interface KnownPanelProps {
   readonly person: Person;
   readonly customer: CustomerView;
@@ -24,6 +27,7 @@ interface KnownPanelProps {
 export function KnownPanel({ person, customer, offers, currency, now }: KnownPanelProps): ReactNode {
   const { t, format, language } = useSpeech();
   const ago = now === null ? null : format.ago(now - customer.pointsAt);
+  const points = format.count(customer.points);
   const tier = customer.tierName?.[language] ?? customer.tier;
   return (
     <div className="known">
@@ -40,8 +44,8 @@ export function KnownPanel({ person, customer, offers, currency, now }: KnownPan
         </p>
       </header>
       <div className="known-facts">
-        <p className="points">
-          <strong>{format.count(customer.points)}</strong>
+        <p className={points.length > POINTS_SHORT_MAX ? 'points points-long' : 'points'}>
+          <strong>{points}</strong>
           <span className="points-side">
             <span className="points-unit">{t.points(customer.points)}</span>
             <span className="points-age">

@@ -6,8 +6,9 @@ import { InertText } from './inert-text.tsx';
 import { SmallIcon } from './icons.tsx';
 import { type Speech, useSpeech } from './speech.tsx';
 
-/** How many offers have room on a till's screen without scrolling. */
-const SHOWN_MAX = 4;
+/** How many offers have room without scrolling: beside a sale, and when the customer has the page alone. */
+const NARROW_MAX = 4;
+const WIDE_MAX = 5;
 /** More reasons than this are no longer read. */
 const REASONS_MAX = 2;
 
@@ -21,15 +22,19 @@ interface OffersProps {
 export function Offers({ offers, currency, now }: OffersProps): ReactNode {
   const { t, format } = useSpeech();
   if (offers.length === 0) return <p className="offers-none">{t.noOffers}</p>;
-  const hidden = offers.length - SHOWN_MAX;
   return (
     <section className="offers">
       <header className="offers-head">
         <h2>{t.offers}</h2>
-        {hidden > 0 && <span>{t.moreOffers(format.count(hidden))}</span>}
+        {offers.length > NARROW_MAX && (
+          <span className="narrow-only">{t.moreOffers(format.count(offers.length - NARROW_MAX))}</span>
+        )}
+        {offers.length > WIDE_MAX && (
+          <span className="wide-only">{t.moreOffers(format.count(offers.length - WIDE_MAX))}</span>
+        )}
       </header>
       <ul>
-        {offers.slice(0, SHOWN_MAX).map((offer) => (
+        {offers.slice(0, WIDE_MAX).map((offer) => (
           <Offer key={offer.offerId} offer={offer} currency={currency} now={now} />
         ))}
       </ul>

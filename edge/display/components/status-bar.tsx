@@ -8,9 +8,6 @@ import { type Speech, useSpeech } from './speech.tsx';
 
 /** From this age on the customer data are worth a word, ms. */
 const REPLICA_OLD_MS = 15 * 60_000;
-/** How many readers in trouble are named. */
-const READERS_NAMED_MAX = 2;
-
 interface StatusBarProps {
   readonly sync: SyncView | null;
   readonly readers: readonly ReaderView[];
@@ -22,7 +19,6 @@ export function StatusBar({ sync, readers, now }: StatusBarProps): ReactNode {
   const speech = useSpeech();
   const { t, format } = speech;
   const troubled = readersInTrouble(readers);
-  const hidden = troubled.length - READERS_NAMED_MAX;
   const replica = sync === null ? null : replicaWord(sync.replica, now, speech);
   return (
     <footer className="status">
@@ -45,28 +41,20 @@ export function StatusBar({ sync, readers, now }: StatusBarProps): ReactNode {
         </>
       )}
       {replica !== null && <Fact icon="data" tone="warn" words={replica} />}
-      {troubled.slice(0, READERS_NAMED_MAX).map((reader) => (
+      {troubled.length > 0 && (
         <Fact
-          key={reader.id}
           icon="reader"
           tone="warn"
-          words={t.readerWaits(inert(reader.id, 24))}
-          code={reader.code}
+          words={t.readersWait(troubled.map((reader) => inert(reader.id, 24)).join(', '))}
         />
-      ))}
-      {hidden > 0 && <Fact icon="reader" tone="warn" words={t.moreReaders(format.count(hidden))} />}
+      )}
     </footer>
   );
 }
 
-function Fact(props: {
-  icon: SmallIconName;
-  tone: 'good' | 'calm' | 'warn';
-  words: string;
-  code?: string | null;
-}): ReactNode {
+function Fact(props: { icon: SmallIconName; tone: 'good' | 'calm' | 'warn'; words: string }): ReactNode {
   return (
-    <span className={`fact fact-${props.tone}`} title={props.code ?? undefined}>
+    <span className={`fact fact-${props.tone}`} title={props.words}>
       <SmallIcon name={props.icon} />
       <span>{props.words}</span>
     </span>

@@ -78,6 +78,5 @@ export interface Texts {
   readonly replicaLoading: string;
   readonly replicaUnknown: string;
   readonly replicaAge: (ago: string) => string;
-  readonly readerWaits: (reader: string) => string;
-  readonly moreReaders: (count: string) => string;
+  readonly readersWait: (readers: string) => string;
 }
