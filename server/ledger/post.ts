@@ -31,7 +31,7 @@ export function transfer(from: string, to: string, points: Points): readonly Pos
   return points === 0
     ? []
     : [
-        { account: from, points: wholePoints(-points) },
+        { account: from, points: wholePoints(0 - points) },
         { account: to, points },
       ];
 }

@@ -1,0 +1,104 @@
+import type { Clock } from '../../foundation/clock.ts';
+import { asError } from '../../foundation/errors.ts';
+import type { Closable } from '../../foundation/lifecycle.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { Bus } from '../../sync/bus.ts';
+import type { FeedHead } from '../../sync/contract/feed.ts';
+import type { FeedUrgent } from '../../sync/contract/messages.ts';
+import { ALL_TILLS } from '../../sync/contract/server-signature.ts';
+import type { Topics } from '../../sync/contract/topics.ts';
+import type { Database } from '../database/database.ts';
+import type { Statements } from '../statements.ts';
+import { readFeedHeads } from './feed-store.ts';
+
+/** Commits within this time are told of together. */
+const DEBOUNCE_MS = 50;
+/** What other servers commit, and what a transaction still running held back, is found by looking. */
+const POLL_MS = 2_000;
+
+export interface FeedPublisherPorts {
+  readonly database: Database;
+  readonly topics: Topics;
+  readonly statements: Statements;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Tells all tills where the feed stands, whenever it moved, and at once what cannot wait for the feed. */
+export class FeedPublisher implements Closable {
+  readonly #ports: FeedPublisherPorts;
+  readonly #stopListening: () => void;
+  #cancel: () => void = () => {};
+  #dueMs = Infinity;
+  #published: string | undefined;
+  #heads: FeedHead | undefined;
+  #publishing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(ports: FeedPublisherPorts) {
+    this.#ports = ports;
+    // A broker that was restarted has forgotten what it retained.
+    this.#stopListening = ports.bus.onConnection((connected) => {
+      if (!connected) return;
+      this.#published = undefined;
+      this.#lookIn(0);
+    });
+    this.#lookIn(0);
+  }
+
+  /** Where the feed stood when last looked at; undefined before the first look. */
+  get heads(): FeedHead | undefined {
+    return this.#heads;
+  }
+
+  /** To be called after each commit that changed something tills replicate. */
+  changed(): void {
+    this.#lookIn(DEBOUNCE_MS);
+  }
+
+  /** Sends changes to all tills ahead of the feed. Losing one delays it until the till pulls, no longer. */
+  urgent(change: FeedUrgent): void {
+    const { bus, topics, statements, log } = this.#ports;
+    void bus
+      .publish(topics.feedUrgent, statements.sign('urgent', ALL_TILLS, change), { qos: 1 })
+      .then((outcome) => {
+        if (outcome !== 'sent') log.warn({ event: 'feed.urgent_unsent', outcome });
+      });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancel();
+    this.#stopListening();
+    await this.#publishing;
+  }
+
+  #lookIn(delayMs: number): void {
+    if (this.#closed) return;
+    const dueMs = this.#ports.clock.monotonicMs() + delayMs;
+    if (dueMs >= this.#dueMs) return;
+    this.#cancel();
+    this.#dueMs = dueMs;
+    this.#cancel = this.#ports.clock.schedule(delayMs, () => {
+      this.#dueMs = Infinity;
+      this.#publishing = this.#look().finally(() => this.#lookIn(POLL_MS));
+    });
+  }
+
+  async #look(): Promise<void> {
+    await this.#publishing;
+    const { database, bus, topics, statements, log } = this.#ports;
+    try {
+      const heads = await readFeedHeads(database.db, database.epoch);
+      this.#heads = heads;
+      const text = JSON.stringify(heads);
+      if (text === this.#published || !bus.connected) return;
+      const statement = statements.sign('head', ALL_TILLS, heads);
+      const outcome = await bus.publish(topics.feedHead, statement, { qos: 1, retain: true });
+      if (outcome === 'sent') this.#published = text;
+    } catch (error) {
+      log.warn({ event: 'feed.look_failed', error: asError(error) });
+    }
+  }
+}

@@ -1,0 +1,237 @@
+import type { Clock } from '../../foundation/clock.ts';
+import { sleep } from '../../foundation/clock.ts';
+import { asError, isFault } from '../../foundation/errors.ts';
+import type { Closable } from '../../foundation/lifecycle.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { Random } from '../../foundation/random.ts';
+import { retryDelayMs } from '../../foundation/retry-schedule.ts';
+import type { RetrySchedule } from '../../foundation/retry-schedule.ts';
+import type { Bus } from '../../sync/bus.ts';
+import type { JournalBatch } from '../../sync/contract/messages.ts';
+import type { Topics } from '../../sync/contract/topics.ts';
+import type { Database } from '../database/database.ts';
+import { isUnreachable } from '../database/faults.ts';
+import type { Statements } from '../statements.ts';
+import { commitBatches, distinctOwners } from './commit-batches.ts';
+import { readJournalMessage } from './journal-message.ts';
+import { journalKey, readCommitted } from './journal-store.ts';
+import type { Judgement } from './judge.ts';
+import { verdictOf } from './judge.ts';
+
+/** Messages and bytes that may wait; more are dropped, for the tills send them again. */
+const QUEUE_MESSAGES_MAX = 2_000;
+const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+/** Entries committed in one transaction: enough to be cheap, few enough to be short. */
+const GROUP_ENTRIES = 1_000;
+
+/** While the database is away. */
+const DATABASE_RETRY: RetrySchedule = { firstMs: 200, maxMs: 10_000 };
+
+export interface IntakePorts {
+  readonly database: Database;
+  readonly topics: Topics;
+  readonly statements: Statements;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Told after every commit that changed something tills replicate. */
+  readonly onCommitted: () => void;
+}
+
+/** How the intake does, for those who watch it. */
+export interface IntakeStatus {
+  readonly waiting: number;
+  /** Since the start. */
+  readonly counts: Readonly<Record<IntakeCount, number>>;
+  /** True while the database does not answer. */
+  readonly stalled: boolean;
+}
+export type IntakeCount = 'created' | 'exists' | 'conflict' | 'refused' | 'dropped' | 'malformed' | 'failed';
+
+/**
+ * Takes the tills' journals in: what waits is committed in one transaction, then each batch gets a receipt read from
+ * the database.
+ *
+ * ```
+ * bus ─▶ queue (bounded) ─▶ decode ─▶ commit together ─▶ read receipt ─▶ sign, publish
+ *              │ full                      │ database away: wait, try again
+ *              ▼                           │ one batch breaks it: each alone
+ *           dropped; the till sends it again
+ * ```
+ */
+export class Intake implements Closable {
+  readonly #ports: IntakePorts;
+  readonly #queue: { readonly topic: string; readonly payload: Uint8Array }[] = [];
+  readonly #closing = new AbortController();
+  readonly #counts: Record<IntakeCount, number> = {
+    created: 0,
+    exists: 0,
+    conflict: 0,
+    refused: 0,
+    dropped: 0,
+    malformed: 0,
+    failed: 0,
+  };
+  #queuedBytes = 0;
+  #stalled = false;
+  #running: Promise<void> | undefined;
+
+  constructor(ports: IntakePorts) {
+    this.#ports = ports;
+  }
+
+  get status(): IntakeStatus {
+    return { waiting: this.#queue.length, counts: { ...this.#counts }, stalled: this.#stalled };
+  }
+
+  /** Takes note of a message; the work is done later. */
+  offer(topic: string, payload: Uint8Array): void {
+    const full =
+      this.#queue.length >= QUEUE_MESSAGES_MAX || this.#queuedBytes + payload.length > QUEUE_BYTES_MAX;
+    if (this.#closing.signal.aborted || full) {
+      this.#counts.dropped += 1;
+      return;
+    }
+    this.#queue.push({ topic, payload });
+    this.#queuedBytes += payload.length;
+    this.#running ??= this.#work();
+  }
+
+  /** Resolves when nothing waits. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Takes nothing more, finishes what it has begun, and leaves the rest to be sent again. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#queue.length = 0;
+    await this.idle();
+  }
+
+  async #work(): Promise<void> {
+    // Whatever arrives in the same tick is taken together.
+    await Promise.resolve();
+    try {
+      while (this.#queue.length > 0) await this.#takeIn(this.#nextGroup());
+    } catch (error) {
+      if (!this.#closing.signal.aborted) {
+        this.#ports.log.error({ event: 'intake.failed', error: asError(error) });
+      }
+    } finally {
+      this.#running = undefined;
+      // What came in while the last step failed must not wait for the next message.
+      if (this.#queue.length > 0 && !this.#closing.signal.aborted) this.#running = this.#work();
+    }
+  }
+
+  #nextGroup(): readonly JournalBatch[] {
+    const group: JournalBatch[] = [];
+    let entries = 0;
+    while (entries < GROUP_ENTRIES) {
+      const message = this.#queue.shift();
+      if (message === undefined) break;
+      this.#queuedBytes -= message.payload.length;
+      const batch = this.#read(message.topic, message.payload);
+      if (batch === undefined) continue;
+      group.push(batch);
+      entries += batch.entries.length;
+    }
+    return group;
+  }
+
+  #read(topic: string, payload: Uint8Array): JournalBatch | undefined {
+    try {
+      return readJournalMessage(this.#ports.topics, topic, payload);
+    } catch (error) {
+      this.#counts.malformed += 1;
+      const code = isFault(error) ? error.code : undefined;
+      const till = this.#ports.topics.tillOf(topic);
+      this.#ports.log.warn({ event: 'intake.message_dropped', till, code, error: asError(error) });
+      return undefined;
+    }
+  }
+
+  async #takeIn(group: readonly JournalBatch[]): Promise<void> {
+    if (group.length === 0) return;
+    let outcome: readonly (readonly Judgement[])[] | undefined;
+    try {
+      outcome = await this.#commit(group);
+    } catch (error) {
+      if (this.#closing.signal.aborted) throw error;
+      if (group.length > 1) {
+        for (const batch of group) await this.#takeIn([batch]);
+        return;
+      }
+      // Not acknowledged, so the till sends it again; what broke it may be gone by then.
+      this.#counts.failed += 1;
+      const { till, incarnation } = group[0] ?? {};
+      this.#ports.log.error({ event: 'intake.batch_failed', till, incarnation, error: asError(error) });
+      return;
+    }
+    for (const judged of outcome) this.#count(judged);
+    this.#ports.onCommitted();
+    await this.#acknowledge(group, outcome);
+  }
+
+  /** Commits, waiting for the database as long as it takes. */
+  async #commit(group: readonly JournalBatch[]): Promise<readonly (readonly Judgement[])[]> {
+    return this.#withDatabase(() => commitBatches(this.#ports.database, group, this.#ports.clock));
+  }
+
+  async #withDatabase<T>(work: () => Promise<T>): Promise<T> {
+    const { clock, random, log } = this.#ports;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const result = await work();
+        this.#stalled = false;
+        return result;
+      } catch (error) {
+        if (!isUnreachable(error) || this.#closing.signal.aborted) throw error;
+        if (!this.#stalled) log.error({ event: 'intake.database_lost', error: asError(error) });
+        this.#stalled = true;
+        await sleep(clock, retryDelayMs(DATABASE_RETRY, attempt, random), this.#closing.signal);
+      }
+    }
+  }
+
+  #count(judged: readonly Judgement[]): void {
+    for (const judgement of judged) this.#counts[verdictOf(judgement).verdict] += 1;
+    const contradicting = judged.filter((judgement) => judgement.kind === 'contradicting');
+    const [first] = contradicting;
+    if (first === undefined) return;
+    this.#ports.log.error({
+      event: 'intake.quarantined',
+      till: first.owner.till,
+      incarnation: first.owner.incarnation,
+      seq: first.entry.seq,
+      entries: contradicting.length,
+      code: first.code,
+      hash: first.entry.hash.slice(0, 16),
+    });
+  }
+
+  /** Only what the database says it has committed is acknowledged. */
+  async #acknowledge(
+    group: readonly JournalBatch[],
+    outcome: readonly (readonly Judgement[])[],
+  ): Promise<void> {
+    const { database, topics, statements, bus, clock, log } = this.#ports;
+    const committed = await this.#withDatabase(() => readCommitted(database.db, distinctOwners(group)));
+    for (const [i, batch] of group.entries()) {
+      const standing = committed.get(journalKey(batch));
+      if (standing === undefined) continue;
+      const receipt = statements.sign('receipt', batch.till, {
+        incarnation: batch.incarnation,
+        ...standing,
+        verdicts: (outcome[i] ?? []).map(verdictOf),
+        serverTime: clock.now(),
+      });
+      // Not awaited: a till that cannot be reached sends again and is answered again. It never rejects.
+      void bus.publish(topics.receipt(batch.till), receipt, { qos: 1 }).then((result) => {
+        if (result !== 'sent') log.debug({ event: 'intake.receipt_unsent', till: batch.till, result });
+      });
+    }
+  }
+}

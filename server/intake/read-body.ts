@@ -1,0 +1,24 @@
+import type { ErrorCode } from '../../foundation/error-codes.ts';
+import { addsUp } from '../../sync/contract/basket.ts';
+import { Transaction } from '../../sync/contract/transaction.ts';
+
+export type Body =
+  | { readonly kind: 'transaction'; readonly transaction: Transaction }
+  | { readonly kind: 'refused'; readonly code: ErrorCode };
+
+/** The transaction in an entry's body, or why it is none. A refusal never holds up the entries behind it. */
+export function readBody(body: string): Body {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return { kind: 'refused', code: 'WIRE_MALFORMED' };
+  }
+  const result = Transaction.safeParse(parsed);
+  if (!result.success) return { kind: 'refused', code: 'WIRE_MALFORMED' };
+  const transaction = result.data;
+  if (transaction.kind === 'sale.completed' && !addsUp(transaction.basket)) {
+    return { kind: 'refused', code: 'SALE_TOTAL' };
+  }
+  return { kind: 'transaction', transaction };
+}
