@@ -2,8 +2,6 @@
  * Loaded before a program that a simulator starts (`node --import`). The simulator holds the other end of standard
  * input: when it is killed, which lets it say nothing, its children end as if they had been told to.
  */
-const GIVE_UP_AFTER_MS = 10_000;
-
 process.stdin.on('error', end);
 process.stdin.on('end', end);
 process.stdin.resume();
@@ -11,6 +9,5 @@ process.stdin.resume();
 if ('unref' in process.stdin) process.stdin.unref();
 
 function end(): void {
-  setTimeout(() => process.exit(1), GIVE_UP_AFTER_MS).unref();
   process.kill(process.pid, 'SIGTERM');
 }

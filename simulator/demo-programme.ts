@@ -1,0 +1,112 @@
+import type { Instant } from '../foundation/clock.ts';
+import type { OfferDocument, ProgrammeDocument } from '../sync/contract/replica-documents.ts';
+
+const DAY_MS = 86_400_000;
+
+/** The rules of the demo: a point for each full euro, more in higher tiers, none for what the law or margins forbid. */
+export const demoProgramme: ProgrammeDocument = {
+  id: 'programme',
+  version: 1,
+  currency: 'EUR',
+  earn: { points: 1, perMinor: 100, excludedCategories: ['tobacco', 'gift-card', 'deposit'] },
+  tiers: [
+    { id: 'basic', name: { de: 'Basis', en: 'Basic' }, earnPercent: 100 },
+    { id: 'silver', name: { de: 'Silber', en: 'Silver' }, earnPercent: 125 },
+    { id: 'gold', name: { de: 'Gold', en: 'Gold' }, earnPercent: 150 },
+  ],
+  staleAfterMs: 3 * DAY_MS,
+};
+
+/** Offers of every kind, among them one that is over and one that has not begun, so a till can show why not. */
+export function demoOffers(now: Instant): OfferDocument[] {
+  const running = { validFrom: now - 7 * DAY_MS, validUntil: now + 365 * DAY_MS };
+  return [
+    {
+      id: 'double-points-bakery',
+      title: {
+        de: 'Doppelte Punkte auf Ihren Einkauf mit Backwaren',
+        en: 'Double points with anything from the bakery',
+      },
+      ...running,
+      categories: ['bakery'],
+      reward: { kind: 'multiplier', percent: 200 },
+    },
+    {
+      id: 'fifty-points-from-40',
+      title: { de: '50 Extrapunkte ab 40 € Einkauf', en: '50 extra points from €40' },
+      ...running,
+      minTotalMinor: 4_000,
+      reward: { kind: 'points', points: 50 },
+    },
+    {
+      id: 'gold-triple',
+      title: { de: 'Gold: dreifache Punkte auf Wein', en: 'Gold: triple points with wine' },
+      ...running,
+      tiers: ['gold'],
+      categories: ['wine'],
+      reward: { kind: 'multiplier', percent: 300 },
+    },
+    {
+      id: 'coffee-1-euro',
+      title: { de: '1 € Rabatt auf Bergkaffee 500 g', en: '€1 off mountain coffee 500 g' },
+      ...running,
+      articles: ['9012345000042'],
+      reward: { kind: 'discount', amountMinor: 100 },
+    },
+    {
+      id: 'for-you-produce',
+      title: {
+        de: 'Nur für Sie: 10 % auf Obst und Gemüse',
+        en: 'Just for you: 10% off fruit and vegetables',
+      },
+      ...running,
+      purpose: 'personal_offers',
+      categories: ['produce'],
+      reward: { kind: 'percent', percent: 10 },
+    },
+    {
+      id: 'silver-gold-25',
+      title: { de: 'Silber und Gold: 25 Extrapunkte', en: 'Silver and gold: 25 extra points' },
+      ...running,
+      tiers: ['silver', 'gold'],
+      minTotalMinor: 1_500,
+      reward: { kind: 'points', points: 25 },
+    },
+    {
+      id: 'opening-week',
+      title: { de: 'Eröffnungswoche: 100 Extrapunkte', en: 'Opening week: 100 extra points' },
+      validFrom: now - 60 * DAY_MS,
+      validUntil: now - 53 * DAY_MS,
+      reward: { kind: 'points', points: 100 },
+    },
+    {
+      id: 'coming-next-month',
+      title: { de: 'Bald: 5 % auf den ganzen Einkauf', en: 'Coming soon: 5% off everything' },
+      validFrom: now + 30 * DAY_MS,
+      validUntil: now + 60 * DAY_MS,
+      reward: { kind: 'percent', percent: 5 },
+    },
+  ];
+}
+
+export interface DemoArticle {
+  /** GTIN-13 with a valid check digit. */
+  readonly gtin: string;
+  readonly name: string;
+  readonly category: string;
+  readonly priceMinor: number;
+}
+
+/** What the demo shop sells. */
+export const demoArticles: readonly DemoArticle[] = [
+  { gtin: '9012345000011', name: 'Kaisersemmel', category: 'bakery', priceMinor: 45 },
+  { gtin: '9012345000028', name: 'Bauernbrot 1 kg', category: 'bakery', priceMinor: 489 },
+  { gtin: '9012345000035', name: 'Grüner Veltliner 0,75 l', category: 'wine', priceMinor: 799 },
+  { gtin: '9012345000042', name: 'Bergkaffee 500 g', category: 'coffee', priceMinor: 899 },
+  { gtin: '9012345000059', name: 'Äpfel 1 kg', category: 'produce', priceMinor: 299 },
+  { gtin: '9012345000066', name: 'Vollmilch 1 l', category: 'dairy', priceMinor: 159 },
+  { gtin: '9012345000073', name: 'Bergkäse 300 g', category: 'dairy', priceMinor: 649 },
+  { gtin: '9012345000080', name: 'Zigaretten', category: 'tobacco', priceMinor: 650 },
+  { gtin: '9012345000097', name: 'Pfand Mehrwegflasche', category: 'deposit', priceMinor: 20 },
+  { gtin: '9012345000103', name: 'Waschmittel 2 l', category: 'household', priceMinor: 1_299 },
+];
