@@ -1,0 +1,310 @@
+import { ProgrammerError, StammkundeError, asError } from '../../foundation/errors.ts';
+import type { Clock } from '../../foundation/clock.ts';
+import type { Closable } from '../../foundation/lifecycle.ts';
+import type { Log } from '../../foundation/log.ts';
+import { uuidV7 } from '../../foundation/random.ts';
+import type { Random } from '../../foundation/random.ts';
+import { entryHash, genesisHash, sealEntry } from '../../sync/contract/journal-entry.ts';
+import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-entry.ts';
+import type { Transaction } from '../../sync/contract/transaction.ts';
+import { JournalDatabase } from './journal-database.ts';
+import { OpenSales } from './open-sales.ts';
+
+/** Entries at the end of the chain that are checked at every start; {@link Journal.verify} checks all. */
+const TAIL_CHECKED = 1_000;
+/** Entries in memory at once while the chain is checked; each may have a million characters. */
+const VERIFY_PAGE = 64;
+/** Entries removed by one call of {@link Journal.removeOld}, so that a sale never waits long behind it. */
+const REMOVE_SLICE = 1_000;
+/** How long a confirmed entry stays, so that a server restored from an old backup can be healed, ms. */
+export const RETENTION_MS: number = 35 * 24 * 60 * 60 * 1_000;
+/** Longest body a {@link JournalEntry} may have, characters. */
+const BODY_MAX = 1_000_000;
+
+export interface JournalOptions {
+  readonly file: string;
+  /** 32 bytes; the whole file is encrypted with it. */
+  readonly key: Uint8Array;
+  readonly till: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** No entry is taken beyond this many that the server has not confirmed. */
+  readonly unconfirmedMax: number;
+}
+
+interface ChainRow {
+  readonly till: string;
+  readonly incarnation: string;
+  readonly anchor_seq: number;
+  readonly anchor_hash: string;
+  readonly confirmed_seq: number;
+}
+
+const ENTRY_COLUMNS = 'seq, id, at, prev_hash AS prevHash, body, hash';
+
+/**
+ * The till's own ledger: what stands here has happened.
+ *
+ * ```
+ *   removed, confirmed │ kept, confirmed │ unconfirmed
+ *   1 … anchor         │ … confirmedSeq  │ … lastSeq
+ * ```
+ *
+ * Synchronous on purpose: when `append` returns, the entry is on the disk; there is no state between.
+ */
+export class Journal implements Closable {
+  readonly owner: JournalOwner;
+  /** Where sales rest until they are closed, in the same file. */
+  readonly openSales: OpenSales;
+  readonly #database: JournalDatabase;
+  readonly #options: JournalOptions;
+  readonly #listeners = new Set<() => void>();
+  #last: { readonly seq: number; readonly hash: string };
+  #confirmedSeq: number;
+
+  private constructor(database: JournalDatabase, options: JournalOptions, chain: ChainRow) {
+    this.#database = database;
+    this.#options = options;
+    this.owner = { till: chain.till, incarnation: chain.incarnation };
+    this.#confirmedSeq = chain.confirmed_seq;
+    this.#last = this.#readLast();
+    this.openSales = new OpenSales(database, (transaction, within) => this.append(transaction, within));
+  }
+
+  /**
+   * Opens the journal, or starts one (with a new incarnation) where there is no file.
+   * @throws StammkundeError JRN_WRONG_KEY · JRN_CORRUPT (also: another till's) · DATA_IN_USE · DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const { file, key, till, clock, random, log } = options;
+    const database = new JournalDatabase(file, key, () => {
+      const incarnation = uuidV7(clock.now(), random);
+      return { till, incarnation, hash: genesisHash({ till, incarnation }) };
+    });
+    try {
+      const journal = new Journal(database, options, readChain(database));
+      if (journal.owner.till !== till) {
+        throw new StammkundeError(
+          'JRN_CORRUPT',
+          `${file} is the journal of till ${journal.owner.till}, not of ${till}`,
+        );
+      }
+      journal.#verifyFrom(journal.lastSeq - TAIL_CHECKED);
+      log.info({
+        event: 'journal.opened',
+        incarnation: journal.owner.incarnation,
+        lastSeq: journal.lastSeq,
+        confirmedSeq: journal.confirmedSeq,
+      });
+      return journal;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  get lastSeq(): number {
+    return this.#last.seq;
+  }
+
+  /** Every entry up to here is on the server. */
+  get confirmedSeq(): number {
+    return this.#confirmedSeq;
+  }
+
+  get unconfirmed(): number {
+    return this.#last.seq - this.#confirmedSeq;
+  }
+
+  /**
+   * Adds an entry; it is on the disk when this returns. `within` writes to the same file in the same transaction:
+   * both are there, or neither.
+   * @throws StammkundeError JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE · JRN_CORRUPT, each with nothing taken
+   */
+  append(transaction: Transaction, within?: (entry: JournalEntry) => void): JournalEntry {
+    const { clock, random, unconfirmedMax } = this.#options;
+    if (this.unconfirmed >= unconfirmedMax) {
+      throw new StammkundeError('JRN_FULL', `${this.unconfirmed} entries wait for the server`);
+    }
+    const entry = sealEntry(this.#last, uuidV7(clock.now(), random), transaction);
+    if (entry.body.length > BODY_MAX) {
+      throw new ProgrammerError(`an entry has ${entry.body.length} characters, at most ${BODY_MAX} fit`);
+    }
+    this.#database.transact(() => {
+      this.#database.run(
+        'INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?, ?)',
+        entry.seq,
+        entry.id,
+        entry.at,
+        entry.prevHash,
+        entry.body,
+        entry.hash,
+        transaction.saleId,
+        transaction.kind,
+      );
+      within?.(entry);
+    });
+    this.#last = { seq: entry.seq, hash: entry.hash };
+    this.#tellAppended();
+    return entry;
+  }
+
+  /** Entries after `afterSeq` in order, at most `limit`. */
+  read(afterSeq: number, limit: number): readonly JournalEntry[] {
+    return this.#database.rows<JournalEntry>(
+      `SELECT ${ENTRY_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq LIMIT ?`,
+      afterSeq,
+      limit,
+    );
+  }
+
+  /** The hash of an entry that is kept, of the last one removed, or at 0 of the genesis; undefined otherwise. */
+  hashAt(seq: number): string | undefined {
+    if (seq === 0) return genesisHash(this.owner);
+    const [entry] = this.#database.rows<{ hash: string }>('SELECT hash FROM entry WHERE seq = ?', seq);
+    if (entry !== undefined) return entry.hash;
+    const chain = this.#chain();
+    return chain.anchor_seq === seq ? chain.anchor_hash : undefined;
+  }
+
+  /**
+   * Notes that the server has committed every entry up to `upToSeq`. Lower than before changes nothing.
+   * @throws ProgrammerError for a sequence that was never written
+   */
+  confirm(upToSeq: number): void {
+    if (upToSeq > this.#last.seq)
+      throw new ProgrammerError(`${upToSeq} is beyond the last entry ${this.#last.seq}`);
+    if (upToSeq <= this.#confirmedSeq) return;
+    this.#database.run('UPDATE chain SET confirmed_seq = ?', upToSeq);
+    this.#confirmedSeq = upToSeq;
+  }
+
+  /** Calls back after each append; the callback only notes it. The returned function ends it. */
+  onAppended(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Removes the oldest entries that are confirmed and past {@link RETENTION_MS}, a slice at a time. The last one's
+   * sequence and hash stay as the anchor of the chain.
+   * @returns how many went; call again while it is more than 0
+   */
+  removeOld(): number {
+    const { anchor_seq: anchor } = this.#chain();
+    const oldBefore = this.#options.clock.now() - RETENTION_MS;
+    // A till's clock may have jumped: only what lies before the first entry that must stay may go.
+    const [{ stays } = { stays: null }] = this.#database.rows<{ stays: number | null }>(
+      'SELECT min(seq) AS stays FROM entry WHERE at >= ?',
+      oldBefore,
+    );
+    const upTo = Math.min(this.#confirmedSeq, (stays ?? Infinity) - 1, anchor + REMOVE_SLICE);
+    if (upTo <= anchor) return 0;
+    const hash = this.hashAt(upTo);
+    if (hash === undefined) throw new ProgrammerError(`entry ${upTo} is neither kept nor removed`);
+    this.#database.transact(() => {
+      this.#database.run('UPDATE chain SET anchor_seq = ?, anchor_hash = ?', upTo, hash);
+      this.#database.run('DELETE FROM entry WHERE seq <= ?', upTo);
+      this.#database.run('DELETE FROM closed_sale WHERE last_seq <= ?', upTo);
+    });
+    return upTo - anchor;
+  }
+
+  /**
+   * Walks the whole chain that is kept and returns its length.
+   * @throws StammkundeError JRN_CORRUPT naming the first entry that does not fit
+   */
+  verify(): number {
+    return this.#verifyFrom(0);
+  }
+
+  /** The number of the next connection to the server: grows for ever, also over restarts. */
+  nextSession(): number {
+    return this.#database.transact(() => {
+      this.#database.run('UPDATE chain SET session = session + 1');
+      const [row] = this.#database.rows<{ session: number }>('SELECT session FROM chain');
+      return row?.session ?? 1;
+    });
+  }
+
+  /** Version of the last command of the server that was obeyed; 0 before the first. */
+  get commandVersion(): number {
+    return (
+      this.#database.rows<{ version: number }>('SELECT command_version AS version FROM chain')[0]?.version ??
+      0
+    );
+  }
+
+  /** Notes a command as obeyed, so that its repetition is not. Lower than before changes nothing. */
+  noteCommandVersion(version: number): void {
+    if (version <= this.commandVersion) return;
+    this.#database.run('UPDATE chain SET command_version = ?', version);
+  }
+
+  /** Lets the file grow to at most this many bytes, as a quota would. */
+  limitSize(bytes: number): void {
+    this.#database.limitSize(bytes);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    this.#database.close();
+  }
+
+  /** The entry is on the disk: no listener's mistake may make its writer believe otherwise. */
+  #tellAppended(): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        this.#options.log.error({ event: 'journal.listener-failed', error: asError(error) });
+      }
+    }
+  }
+
+  #chain(): ChainRow {
+    return readChain(this.#database);
+  }
+
+  #readLast(): { readonly seq: number; readonly hash: string } {
+    const [entry] = this.#database.rows<{ seq: number; hash: string }>(
+      'SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1',
+    );
+    if (entry !== undefined) return entry;
+    const chain = this.#chain();
+    return { seq: chain.anchor_seq, hash: chain.anchor_hash };
+  }
+
+  #verifyFrom(afterSeq: number): number {
+    const chain = this.#chain();
+    const from = Math.max(afterSeq, chain.anchor_seq);
+    const corrupt = (seq: number, what: string): StammkundeError =>
+      new StammkundeError('JRN_CORRUPT', `${this.#options.file}: entry ${seq} ${what}`);
+    if (chain.confirmed_seq > this.#last.seq)
+      throw corrupt(chain.confirmed_seq, 'is confirmed but not there');
+    let previous = { seq: from, hash: this.hashAt(from) };
+    if (previous.hash === undefined) throw corrupt(from, 'is missing');
+    let checked = 0;
+    for (;;) {
+      const page = this.read(previous.seq, VERIFY_PAGE);
+      for (const entry of page) {
+        if (entry.seq !== previous.seq + 1) throw corrupt(previous.seq + 1, 'is missing');
+        if (entry.prevHash !== previous.hash) throw corrupt(entry.seq, 'does not continue the chain');
+        if (entry.hash !== entryHash(entry)) throw corrupt(entry.seq, 'has another content than was sealed');
+        previous = entry;
+      }
+      checked += page.length;
+      if (page.length === 0) return checked;
+    }
+  }
+}
+
+function readChain(database: JournalDatabase): ChainRow {
+  const [row] = database.rows<ChainRow>(
+    'SELECT till, incarnation, anchor_seq, anchor_hash, confirmed_seq FROM chain',
+  );
+  if (row === undefined)
+    throw new StammkundeError('JRN_CORRUPT', `${database.file} does not say whose it is`);
+  return row;
+}

@@ -1,0 +1,91 @@
+import type { z } from 'zod';
+import { ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
+import { emptyBasket } from '../../sync/contract/basket.ts';
+import type { Basket } from '../../sync/contract/basket.ts';
+import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
+import { SaleCompleted } from '../../sync/contract/transaction.ts';
+import type { Transaction } from '../../sync/contract/transaction.ts';
+import { SaleView } from '../api/events.ts';
+import type { SaleStore } from '../sale/sale-store.ts';
+import { StoredSale } from '../sale/stored-sale.ts';
+import type { JournalDatabase } from './journal-database.ts';
+
+type Append = (transaction: Transaction, within: (entry: JournalEntry) => void) => JournalEntry;
+
+/**
+ * Sales rest in the journal's file, so that closing one and writing its entry is a single step: after a power cut a
+ * sale is open or in the journal, never both and never neither.
+ */
+export class OpenSales implements SaleStore {
+  readonly #database: JournalDatabase;
+  readonly #append: Append;
+
+  constructor(database: JournalDatabase, append: Append) {
+    this.#database = database;
+    this.#append = append;
+  }
+
+  all(): readonly StoredSale[] {
+    return this.#database
+      .rows<{ body: string }>('SELECT body FROM open_sale ORDER BY opened_no')
+      .map(({ body }) => this.#parse(body, StoredSale));
+  }
+
+  save(sale: StoredSale): void {
+    this.#database.run(
+      `INSERT INTO open_sale(sale_id, opened_no, body) VALUES(?, ?, ?)
+       ON CONFLICT(sale_id) DO UPDATE SET opened_no = excluded.opened_no, body = excluded.body`,
+      sale.saleId,
+      sale.openedNo,
+      JSON.stringify(sale),
+    );
+  }
+
+  close(transaction: Transaction, view: (entry: JournalEntry) => SaleView): SaleView {
+    let closed: SaleView | undefined;
+    this.#append(transaction, (entry) => {
+      closed = view(entry);
+      // The entry of a completed sale holds its basket; there is no need to keep it twice.
+      const kept =
+        transaction.kind === 'sale.completed'
+          ? { ...closed, basket: emptyBasket(closed.basket.currency) }
+          : closed;
+      this.#database.run('DELETE FROM open_sale WHERE sale_id = ?', transaction.saleId);
+      this.#database.run(
+        `INSERT INTO closed_sale(sale_id, last_seq, body) VALUES(?, ?, ?)
+         ON CONFLICT(sale_id) DO UPDATE SET last_seq = excluded.last_seq, body = excluded.body`,
+        transaction.saleId,
+        entry.seq,
+        JSON.stringify(kept),
+      );
+    });
+    if (closed === undefined) throw new ProgrammerError('an entry was written without its sale');
+    return closed;
+  }
+
+  closed(saleId: string): SaleView | undefined {
+    const [row] = this.#database.rows<{ body: string }>(
+      'SELECT body FROM closed_sale WHERE sale_id = ?',
+      saleId,
+    );
+    if (row === undefined) return undefined;
+    const view = this.#parse(row.body, SaleView);
+    return view.status === 'completed' ? { ...view, basket: this.#basketOf(saleId) ?? view.basket } : view;
+  }
+
+  #basketOf(saleId: string): Basket | undefined {
+    const [row] = this.#database.rows<{ body: string }>(
+      `SELECT body FROM entry WHERE sale_id = ? AND kind = 'sale.completed'`,
+      saleId,
+    );
+    return row === undefined ? undefined : this.#parse(row.body, SaleCompleted).basket;
+  }
+
+  #parse<T extends z.ZodType>(body: string, schema: T): z.infer<T> {
+    const result = schema.safeParse(JSON.parse(body));
+    if (result.success) return result.data;
+    throw new StammkundeError('JRN_CORRUPT', `${this.#database.file} holds a sale of another form`, {
+      cause: result.error,
+    });
+  }
+}

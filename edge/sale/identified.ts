@@ -1,0 +1,22 @@
+import type { IdentifierKind, TrustLevel } from '../../sync/contract/credential.ts';
+import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import type { CustomerDocument } from '../../sync/contract/replica-documents.ts';
+
+/** Whom the replica knows under a credential. */
+export type IdentifiedAs =
+  | { readonly verdict: 'known'; readonly customer: CustomerDocument }
+  | { readonly verdict: 'blocked' }
+  | { readonly verdict: 'expired'; readonly since: number }
+  | { readonly verdict: 'unknown' };
+
+/** One identification as a sale needs it: the number itself stays behind. */
+export interface Identified {
+  /** UUID of this identification. */
+  readonly identificationId: string;
+  /** Masked, for people: what `Credential.toString()` gives. Shown, never stored. */
+  readonly credential: string;
+  readonly index: BlindIndex;
+  readonly kind: IdentifierKind;
+  readonly trust: TrustLevel;
+  readonly as: IdentifiedAs;
+}

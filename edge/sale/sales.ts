@@ -1,0 +1,267 @@
+import { StammkundeError, asError } from '../../foundation/errors.ts';
+import type { Clock } from '../../foundation/clock.ts';
+import type { Log } from '../../foundation/log.ts';
+import { uuidV7 } from '../../foundation/random.ts';
+import type { Random } from '../../foundation/random.ts';
+import { emptyBasket } from '../../sync/contract/basket.ts';
+import type { Basket } from '../../sync/contract/basket.ts';
+import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
+import type { Transaction } from '../../sync/contract/transaction.ts';
+import type { SaleView } from '../api/events.ts';
+import { checkBasket, sameBasket } from './basket-rules.ts';
+import { evaluate } from './evaluation.ts';
+import type { Identified } from './identified.ts';
+import { RecentIdentifications } from './recent-identifications.ts';
+import type { RuleBook } from './rule-book.ts';
+import { closedView, openView } from './sale-view.ts';
+import type { SaleStore } from './sale-store.ts';
+import type { OpenSale } from './sale-view.ts';
+import { saleCustomer } from './settlement.ts';
+import { restoredCustomer, storedCustomer } from './stored-sale.ts';
+
+/** How long an identification waits for a sale to open, ms. */
+const WAIT_MS = 2 * 60 * 1_000;
+/** How long an identification can be attached by its id, ms. */
+const REMEMBER_MS = 30 * 60 * 1_000;
+const OPEN_MAX = 50;
+
+export interface SalesOptions {
+  readonly store: SaleStore;
+  /** The rules in force; asked anew for every view. */
+  readonly rules: () => RuleBook;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly storeId: string;
+  /** Currency of a sale opened without one, while the replica holds no programme. */
+  readonly currency: string;
+  /** Sales that may be open at once. */
+  readonly openMax?: number;
+  /** How long a customer identified before the sale waits for it, ms. */
+  readonly waitMs?: number;
+}
+
+/**
+ * The sales of this till.
+ *
+ * ```
+ *   open ──complete──▶ completed ──void──▶ voided
+ *     └───────────────void───────────────────▲
+ * ```
+ *
+ * Every call may be repeated: it finds its work done and answers the same. Each change is on the disk before it is
+ * answered or told; one that cannot be written is not made. A sale without lines may be completed: a POS whose
+ * customer changed their mind must be able to end it, and it earns nothing.
+ */
+export class Sales {
+  readonly #options: SalesOptions;
+  readonly #open = new Map<string, OpenSale>();
+  readonly #recent: RecentIdentifications;
+  readonly #listeners = new Set<(sale: SaleView) => void>();
+
+  /** Takes up the sales that were open when the till last ended. @throws StammkundeError JRN_CORRUPT */
+  constructor(options: SalesOptions) {
+    this.#options = options;
+    this.#recent = new RecentIdentifications(options.clock, options.waitMs ?? WAIT_MS, REMEMBER_MS);
+    for (const stored of options.store.all()) {
+      const customer = stored.customer === null ? null : restoredCustomer(stored.customer);
+      this.#open.set(stored.saleId, { ...stored, customer });
+    }
+  }
+
+  /** Calls back with each changed sale; the callback only notes it. The returned function ends it. */
+  onChange(listener: (sale: SaleView) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Opens a sale, or finds it open. A customer who was identified just before is attached to it.
+   * @throws StammkundeError SALE_CONFLICT (other currency) · SALE_CLOSED · SALE_LIMIT · DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  open(request: { readonly saleId?: string | undefined; readonly currency?: string | undefined }): SaleView {
+    const known = request.saleId === undefined ? undefined : this.#open.get(request.saleId);
+    if (known !== undefined) {
+      if (request.currency === undefined || request.currency === known.currency) return this.#view(known);
+      throw new StammkundeError('SALE_CONFLICT', `sale ${known.saleId} is open in ${known.currency}`);
+    }
+    if (request.saleId !== undefined && this.#options.store.closed(request.saleId) !== undefined)
+      throw new StammkundeError('SALE_CLOSED', `sale ${request.saleId} was closed before`);
+    const openMax = this.#options.openMax ?? OPEN_MAX;
+    if (this.#open.size >= openMax) throw new StammkundeError('SALE_LIMIT', `${openMax} sales are open`);
+
+    const { clock, random, currency: fallback } = this.#options;
+    const now = clock.now();
+    const currency = request.currency ?? this.#options.rules().programme?.currency ?? fallback;
+    const view = this.#put({
+      saleId: request.saleId ?? uuidV7(now, random),
+      openedNo: 1 + Math.max(0, ...[...this.#open.values()].map((sale) => sale.openedNo)),
+      openedAt: now,
+      currency,
+      basket: emptyBasket(currency),
+      customer: this.#recent.waiting ?? null,
+    });
+    this.#recent.stopWaiting();
+    return view;
+  }
+
+  /**
+   * Puts the whole basket in place of what the sale had.
+   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · SALE_TOTAL · PAN_REJECTED · API_TOO_LARGE · DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  putBasket(saleId: string, basket: Basket): SaleView {
+    const sale = this.#openSale(saleId);
+    checkBasket(basket, sale.currency);
+    return sameBasket(sale.basket, basket) ? this.#view(sale) : this.#put({ ...sale, basket });
+  }
+
+  /**
+   * Attaches an identification of the last half hour, in place of any before.
+   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · API_NOT_FOUND (no such identification) · DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  attach(saleId: string, identificationId: string): SaleView {
+    const sale = this.#openSale(saleId);
+    if (sale.customer?.identificationId === identificationId) return this.#view(sale);
+    const identified = this.#recent.byId(identificationId);
+    if (identified === undefined)
+      throw new StammkundeError(
+        'API_NOT_FOUND',
+        `there is no identification ${identificationId}, or no more`,
+      );
+    const view = this.#put({ ...sale, customer: identified });
+    if (this.#recent.waiting === identified) this.#recent.stopWaiting();
+    return view;
+  }
+
+  /** Detaches the customer. @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · DATA_DISK_FULL · DATA_UNWRITABLE */
+  detach(saleId: string): SaleView {
+    const sale = this.#openSale(saleId);
+    return sale.customer === null ? this.#view(sale) : this.#put({ ...sale, customer: null });
+  }
+
+  /**
+   * A customer was identified: attached to the sale opened last, in place of any before; with none open they wait for
+   * the next one, for a bounded time.
+   * @returns the sale they were attached to
+   * @throws StammkundeError DATA_DISK_FULL · DATA_UNWRITABLE; the identification can still be attached by its id
+   */
+  present(identified: Identified): SaleView | undefined {
+    this.#recent.remember(identified);
+    const sale = this.#latest();
+    if (sale !== undefined) return this.#put({ ...sale, customer: identified });
+    this.#recent.wait(identified);
+    return undefined;
+  }
+
+  /**
+   * Completes the sale; its entry is on the disk when this returns. Repeated, it answers the same from the journal.
+   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  complete(saleId: string): SaleView {
+    const sale = this.#open.get(saleId);
+    if (sale === undefined) {
+      const closed = this.#closed(saleId);
+      if (closed.status === 'completed') return closed;
+      throw new StammkundeError('SALE_CLOSED', `sale ${saleId} was voided`);
+    }
+    const now = this.#options.clock.now();
+    const evaluation = evaluate(sale, this.#options.rules(), now);
+    const transaction: Transaction = {
+      kind: 'sale.completed',
+      saleId,
+      storeId: this.#options.storeId,
+      at: now,
+      basket: sale.basket,
+      customer: saleCustomer(sale.customer),
+      earned: evaluation.earned,
+    };
+    return this.#close(transaction, (entry) =>
+      closedView(openView(sale, evaluation, this.#options.rules().programme), 'completed', entry),
+    );
+  }
+
+  /**
+   * Voids an open sale, or reverses a completed one. Repeated, it answers the same from the journal.
+   * @throws StammkundeError SALE_NOT_FOUND · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  void(saleId: string): SaleView {
+    const sale = this.#open.get(saleId);
+    const before = sale === undefined ? this.#closed(saleId) : this.#view(sale);
+    if (before.status === 'voided') return before;
+    const transaction: Transaction = {
+      kind: 'sale.voided',
+      saleId,
+      storeId: this.#options.storeId,
+      at: this.#options.clock.now(),
+      completed: before.entry?.id ?? null,
+    };
+    return this.#close(transaction, (entry) => closedView(before, 'voided', entry));
+  }
+
+  /** @throws StammkundeError SALE_NOT_FOUND */
+  view(saleId: string): SaleView {
+    const sale = this.#open.get(saleId);
+    return sale === undefined ? this.#closed(saleId) : this.#view(sale);
+  }
+
+  /** The open sales in the order they were opened. */
+  openViews(): readonly SaleView[] {
+    return [...this.#open.values()].sort((a, b) => a.openedNo - b.openedNo).map((sale) => this.#view(sale));
+  }
+
+  /** The sale opened last, if one is open. */
+  current(): SaleView | undefined {
+    const sale = this.#latest();
+    return sale === undefined ? undefined : this.#view(sale);
+  }
+
+  #latest(): OpenSale | undefined {
+    return [...this.#open.values()].reduce<OpenSale | undefined>(
+      (latest, sale) => (latest === undefined || sale.openedNo > latest.openedNo ? sale : latest),
+      undefined,
+    );
+  }
+
+  #openSale(saleId: string): OpenSale {
+    const sale = this.#open.get(saleId);
+    if (sale !== undefined) return sale;
+    const { status } = this.#closed(saleId);
+    throw new StammkundeError('SALE_CLOSED', `sale ${saleId} is ${status}`);
+  }
+
+  #closed(saleId: string): SaleView {
+    const closed = this.#options.store.closed(saleId);
+    if (closed === undefined) throw new StammkundeError('SALE_NOT_FOUND', `there is no sale ${saleId}`);
+    return closed;
+  }
+
+  #view(sale: OpenSale): SaleView {
+    const rules = this.#options.rules();
+    return openView(sale, evaluate(sale, rules, this.#options.clock.now()), rules.programme);
+  }
+
+  #put(sale: OpenSale): SaleView {
+    const customer = sale.customer === null ? null : storedCustomer(sale.customer);
+    this.#options.store.save({ ...sale, customer });
+    this.#open.set(sale.saleId, sale);
+    return this.#tell(this.#view(sale));
+  }
+
+  #close(transaction: Transaction, view: (entry: JournalEntry) => SaleView): SaleView {
+    const closed = this.#options.store.close(transaction, view);
+    this.#open.delete(transaction.saleId);
+    return this.#tell(closed);
+  }
+
+  /** What is told has happened; no listener's mistake undoes it. */
+  #tell(sale: SaleView): SaleView {
+    for (const listener of this.#listeners) {
+      try {
+        listener(sale);
+      } catch (error) {
+        this.#options.log.error({ event: 'sale.listener-failed', error: asError(error) });
+      }
+    }
+    return sale;
+  }
+}

@@ -1,0 +1,20 @@
+import type { SaleCustomer } from '../../sync/contract/transaction.ts';
+import type { Identified } from './identified.ts';
+
+/**
+ * Whose sale the journal says it is. A card the till does not know is kept by its index, for the server to settle. A
+ * blocked or expired one earns nothing and leads to no one: the sale is nobody's, and the entry holds no trace of it.
+ */
+export function saleCustomer(identified: Identified | null): SaleCustomer | null {
+  if (identified === null) return null;
+  const { index, kind, trust } = identified;
+  switch (identified.as.verdict) {
+    case 'known':
+      return { index, kind, trust, customerId: identified.as.customer.id };
+    case 'unknown':
+      return { index, kind, trust, customerId: null };
+    case 'blocked':
+    case 'expired':
+      return null;
+  }
+}
