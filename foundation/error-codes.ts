@@ -119,6 +119,10 @@ export const errorCodes = {
   ],
   BUS_TIMEOUT: ['The broker or server did not answer in time', 'It is tried again by itself'],
   BUS_REFUSED: ['The broker refused the connection', 'Check credentials and client id'],
+  REQ_REFUSED: [
+    'The server refused what the till asked, for a reason this program does not know',
+    'See the message; update the older side',
+  ],
   WIRE_MALFORMED: ['A message is not valid', 'It was dropped and counted; update the sender'],
   WIRE_TOO_NEW: ['A message has a newer version than this program speaks', 'Update this program'],
   WIRE_FOREIGN: ['A message names another till or tenant', 'Check topic permissions of the broker'],
