@@ -1,14 +1,18 @@
 import { once } from 'node:events';
-import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { rename, rm, symlink } from 'node:fs/promises';
 import type { ReadStream } from 'node:tty';
 import { open } from '@lydell/node-pty';
+import type { Clock } from '../../foundation/clock.ts';
+import { sleep, SystemClock } from '../../foundation/clock.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 
 // The library exports this and documents it in its README, but its declarations leave it out.
 declare module '@lydell/node-pty' {
   export function open(options: { readonly encoding: null }): {
     readonly ptsName: string;
+    /** Descriptor of the master, in non-blocking mode. */
+    readonly fd: number;
     readonly master: ReadStream;
     readonly slave: ReadStream;
   };
@@ -19,13 +23,18 @@ export interface PtyOptions {
   readonly link?: string;
   /** What the opener of the device writes to it. */
   readonly onBytes?: (bytes: Uint8Array) => void;
+  readonly clock?: Clock;
 }
 
 /** A pseudo-terminal: whoever opens `path` as a serial port reads what is written here. */
 export interface Pty extends Closable {
   /** The device (`/dev/pts/N`), or the link to it. */
   readonly path: string;
-  /** Resolves when the bytes are handed to the kernel. What is sent while nobody has it open waits there. */
+  /**
+   * Resolves when the bytes are handed to the kernel, in the order of the calls. What is sent while nobody reads waits
+   * there, a few kilobytes; the rest waits here.
+   * @throws Error when it is closed, also while waiting, or when more than 16 MiB wait
+   */
   write(bytes: Uint8Array): Promise<void>;
 }
 
@@ -35,7 +44,7 @@ export interface Pty extends Closable {
  * @throws Error where the platform has no pseudo-terminals
  */
 export async function openPty(options: PtyOptions = {}): Promise<Pty> {
-  const { ptsName, master, slave } = open({ encoding: null });
+  const { ptsName, fd, master, slave } = open({ encoding: null });
   // Raw, or the line discipline would echo, and turn CR into LF.
   slave.setRawMode(true);
   // The device must stay open on this side without being read, or the master gets EIO whenever its opener lets go.
@@ -52,7 +61,7 @@ export async function openPty(options: PtyOptions = {}): Promise<Pty> {
     await symlink(ptsName, `${link}.new`);
     await rename(`${link}.new`, link);
   }
-  return new OpenPty(master, keeper, ptsName, link);
+  return new OpenPty({ master, fd, keeper, ptsName, link, clock: options.clock ?? new SystemClock() });
 }
 
 /**
@@ -75,27 +84,46 @@ function rdevOf(descriptor: number): number | undefined {
   }
 }
 
+/** How long to leave a full line to its reader, ms. */
+const FULL_LINE_WAIT_MS = 2;
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+
+interface PtyParts {
+  readonly master: ReadStream;
+  readonly fd: number;
+  readonly keeper: number;
+  readonly ptsName: string;
+  readonly link: string | undefined;
+  readonly clock: Clock;
+}
+
 class OpenPty implements Pty {
-  readonly path: string;
-  readonly #master: ReadStream;
-  readonly #keeper: number;
-  readonly #link: string | undefined;
+  readonly #parts: PtyParts;
+  readonly #unplugged = new AbortController();
+  #waitingBytes = 0;
+  #lastWrite: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(master: ReadStream, keeper: number, ptsName: string, link: string | undefined) {
-    this.path = link ?? ptsName;
-    this.#master = master;
-    this.#keeper = keeper;
-    this.#link = link;
+  constructor(parts: PtyParts) {
+    this.#parts = parts;
   }
 
-  write(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#master.write(bytes, (error) => {
-        if (error === null || error === undefined) resolve();
-        else reject(error);
-      });
-    });
+  get path(): string {
+    return this.#parts.link ?? this.#parts.ptsName;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) {
+      throw new Error(`nobody reads ${this.path}: ${this.#waitingBytes} bytes wait already`);
+    }
+    this.#waitingBytes += bytes.length;
+    const write = this.#lastWrite.then(() => this.#writeAll(Uint8Array.from(bytes)));
+    this.#lastWrite = write.catch(() => {}); // reported to its own caller
+    try {
+      await write;
+    } finally {
+      this.#waitingBytes -= bytes.length;
+    }
   }
 
   close(): Promise<void> {
@@ -103,12 +131,35 @@ class OpenPty implements Pty {
     return this.#closing;
   }
 
+  /** Not through the stream: on a terminal it would write in blocking mode and spin for as long as nobody reads. */
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    let written = 0;
+    while (written < bytes.length) {
+      this.#unplugged.signal.throwIfAborted();
+      const taken = this.#writeSome(bytes.subarray(written));
+      written += taken;
+      if (taken === 0) await sleep(this.#parts.clock, FULL_LINE_WAIT_MS, this.#unplugged.signal);
+    }
+  }
+
+  #writeSome(bytes: Uint8Array): number {
+    try {
+      return writeSync(this.#parts.fd, bytes);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+      throw error;
+    }
+  }
+
   async #close(): Promise<void> {
-    if (this.#link !== undefined) await rm(this.#link, { force: true });
+    const { link, master, keeper } = this.#parts;
+    this.#unplugged.abort(new Error(`${this.path} is closed`));
+    await this.#lastWrite;
+    if (link !== undefined) await rm(link, { force: true });
     await new Promise<void>((resolve) => {
-      this.#master.once('close', () => resolve());
-      this.#master.destroy();
+      master.once('close', () => resolve());
+      master.destroy();
     });
-    closeSync(this.#keeper);
+    closeSync(keeper);
   }
 }

@@ -156,6 +156,25 @@ test('a path that has come to lead to another device is noticed, and that device
   }
 });
 
+test('10 MB of chatter on a serial port are noise, every byte counted, and the scan after them is read', async () => {
+  const till = await supervise();
+  await statuses.until((status) => status.kind === 'ready');
+  const chatter = Buffer.alloc(10 * 1024 * 1024, 0x41);
+  await pty.write(chatter);
+  await pty.write(Buffer.from('\rgood\r'));
+  expect(asText((await scans.next()).payload)).toBe('good');
+  expect(till.statuses()[0]?.counters).toMatchObject({ scans: 1, overlong: 1, noiseBytes: chatter.length });
+});
+
+test('a device nobody reads keeps what it was told to send, within limits, until it is unplugged', async () => {
+  const sixteenMegabytes = Buffer.alloc(16 * 1024 * 1024, 0x41);
+  const outcome = pty.write(sixteenMegabytes).catch((error: unknown) => error);
+  await expect(pty.write(Buffer.from('one more'))).rejects.toThrow('nobody reads');
+  await pty.close();
+  expect(await outcome).toMatchObject({ message: `${link} is closed` });
+  await expect(pty.write(Buffer.from('late'))).rejects.toThrow('is closed');
+});
+
 test('a pseudo-terminal that was closed leaves no descriptor behind', async () => {
   const before = await readdir('/dev/fd');
   const another = await openPty({ link: join(folder, 'another') });
