@@ -10,6 +10,7 @@ import type { RetrySchedule } from '../foundation/retry-schedule.ts';
 import { retryDelayMs } from '../foundation/retry-schedule.ts';
 import type { Driver, OpenDriver, ReaderCounters, ReaderPorts, ReaderStatus, Scan } from './driver.ts';
 import type { Noise } from './framing/frame.ts';
+import { ReaderSession } from './reader-session.ts';
 
 export interface SupervisedReaderOptions {
   readonly id: string;
@@ -124,7 +125,7 @@ export class SupervisedReader implements Closable {
   async #session(): Promise<{ fault: StammkundeError; recovered: boolean }> {
     const { clock } = this.#options;
     const scansBefore = this.#counters.scans;
-    const session = new Session(this.#stop.signal);
+    const session = new ReaderSession(this.#stop.signal);
     let driver: OpenDriver;
     try {
       driver = await this.#openDriver(session);
@@ -149,7 +150,7 @@ export class SupervisedReader implements Closable {
     };
   }
 
-  async #openDriver(session: Session): Promise<OpenDriver> {
+  async #openDriver(session: ReaderSession): Promise<OpenDriver> {
     const { id, clock } = this.#options;
     const opening = this.#options.driver(this.#portsFor(session));
     const stopped = session.aborted();
@@ -204,7 +205,7 @@ export class SupervisedReader implements Closable {
     }
   }
 
-  #portsFor(session: Session): ReaderPorts {
+  #portsFor(session: ReaderSession): ReaderPorts {
     const { id, clock, random, log } = this.#options;
     return {
       readerId: id,
@@ -227,7 +228,7 @@ export class SupervisedReader implements Closable {
     };
   }
 
-  #noise(noise: Noise, session: Session): void {
+  #noise(noise: Noise, session: ReaderSession): void {
     this.#counters.noiseBytes += noise.bytes;
     const code = noise.reason === 'overlong' ? 'DRV_OVERLONG' : 'DRV_NOISE';
     if (noise.reason === 'overlong') this.#counters.overlong += 1;
@@ -271,75 +272,6 @@ export class SupervisedReader implements Closable {
       });
     }
   }
-}
-
-/** One opening of a reader: it ends once, by loss or by the reader being closed; afterwards nothing of it counts. */
-class Session {
-  readonly #controller = new AbortController();
-  readonly #stop: AbortSignal;
-  readonly #end = Promise.withResolvers<void>();
-  readonly #reported = new Set<ErrorCode>();
-  #over = false;
-  #lostWith: StammkundeError | undefined;
-
-  constructor(stop: AbortSignal) {
-    this.#stop = stop;
-    stop.addEventListener('abort', this.#onStop, { once: true });
-    if (stop.aborted) this.#onStop();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Resolves when it is over. */
-  get ended(): Promise<void> {
-    return this.#end.promise;
-  }
-
-  get over(): boolean {
-    return this.#over;
-  }
-
-  get lostWith(): StammkundeError | undefined {
-    return this.#lostWith;
-  }
-
-  lose(fault: StammkundeError): void {
-    if (this.#over) return;
-    this.#lostWith = fault;
-    this.end();
-  }
-
-  end(): void {
-    this.#over = true;
-    this.#stop.removeEventListener('abort', this.#onStop);
-    this.#end.resolve();
-  }
-
-  /** Ends it and tells the driver to give up. */
-  cancel(): void {
-    this.#controller.abort();
-    this.end();
-  }
-
-  firstOf(code: ErrorCode): boolean {
-    const first = !this.#reported.has(code);
-    this.#reported.add(code);
-    return first;
-  }
-
-  /** A promise that rejects when the driver is told to give up. */
-  aborted(): { readonly rejects: Promise<never>; dispose(): void } {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {}); // observed only while it is raced
-    const onAbort = (): void => reject(new StammkundeError('DRV_PORT_LOST', 'given up while opening'));
-    if (this.signal.aborted) onAbort();
-    else this.signal.addEventListener('abort', onAbort, { once: true });
-    return { rejects: promise, dispose: () => this.signal.removeEventListener('abort', onAbort) };
-  }
-
-  readonly #onStop = (): void => this.cancel();
 }
 
 function asFault(thrown: unknown, readerId: string): StammkundeError {
