@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ProgrammerError } from '../../foundation/errors.ts';
 import type { Bus, BusOpening } from '../../sync/bus.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox } from './support/inbox.ts';
 
 /** What the contract needs to know of an implementation's surroundings. */
 export interface BusWorld {

@@ -16,7 +16,7 @@ import { MqttConfig } from '../../../sync/mqtt/config.ts';
 import { MqttBus } from '../../../sync/mqtt/mqtt-bus.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { busContract, whenConnected } from '../bus-contract.ts';
-import { Inbox } from '../inbox.ts';
+import { Inbox } from '../support/inbox.ts';
 
 const RECONNECT = { firstMs: 20, maxMs: 50 };
 
