@@ -21,6 +21,8 @@ const UNDECIDED: Condition = { sql: '1', parameters: [], exact: false };
 /** More values in an `$in` are left to the matcher: SQLite takes 32,766 parameters in a statement. */
 const IN_VALUES_MAX = 10_000;
 
+const NEVER = Symbol('never');
+
 /** Mango's selector as a condition over the columns of a table. Semantics are those of mingo 7, which RxDB matches with. */
 export function selectorToSql(layout: TableLayout, selector: unknown): Condition {
   if (!isPlainObject(selector)) return UNDECIDED;
@@ -129,8 +131,8 @@ function equals(column: Column, operand: unknown): Condition {
       : NOTHING;
   }
   const value = parameter(column, operand);
-  if (value === 'opaque') return UNDECIDED;
-  return value === 'never' ? NOTHING : exactly(`${column.name} = ?`, value);
+  if (value === undefined) return UNDECIDED;
+  return value === NEVER ? NOTHING : exactly(`${column.name} = ?`, value);
 }
 
 function oneOf(column: Column, operand: unknown): Condition {
@@ -146,8 +148,8 @@ function oneOf(column: Column, operand: unknown): Condition {
       continue;
     }
     const value = parameter(column, item);
-    if (value === 'opaque') return UNDECIDED;
-    if (value !== 'never') values.push(value);
+    if (value === undefined) return UNDECIDED;
+    if (value !== NEVER) values.push(value);
   }
   if (values.length === 0) return NOTHING;
   const list = `${column.name} IN (${values.map(() => '?').join(',')})`;
@@ -164,24 +166,21 @@ function range(column: Column, operator: '$gt' | '$gte' | '$lt' | '$lte', operan
     return exactly(`${column.name} = ?`, NULL_VALUE);
   }
   const value = parameter(column, operand);
-  if (value === 'opaque') return UNDECIDED;
-  if (value === 'never') return NOTHING;
+  if (value === undefined) return UNDECIDED;
+  if (value === NEVER) return NOTHING;
   const comparison = `${column.name} ${sign} ?`;
   if (column.holds !== 'anything') return exactly(comparison, value);
-  switch (typeof operand) {
-    case 'number':
-      return upward
-        ? exactly(`(${comparison} AND ${column.name} < '')`, value)
-        : exactly(`(${comparison} AND ${column.name} > ?)`, value, NULL_VALUE);
-    case 'string':
-      return upward
-        ? exactly(`(${comparison} AND ${column.name} < x'')`, value)
-        : exactly(`(${comparison} AND ${column.name} >= '')`, value);
-    default:
-      return upward
-        ? exactly(comparison, value)
-        : exactly(`(${comparison} AND ${column.name} >= x'02')`, value);
+  if (typeof operand === 'number') {
+    return upward
+      ? exactly(`(${comparison} AND ${column.name} < '')`, value)
+      : exactly(`(${comparison} AND ${column.name} > ?)`, value, NULL_VALUE);
   }
+  if (typeof operand === 'string') {
+    return upward
+      ? exactly(`(${comparison} AND ${column.name} < x'')`, value)
+      : exactly(`(${comparison} AND ${column.name} >= '')`, value);
+  }
+  return upward ? exactly(comparison, value) : exactly(`(${comparison} AND ${column.name} >= x'02')`, value);
 }
 
 function exists(column: Column, path: string, operand: unknown): Condition {
@@ -191,19 +190,19 @@ function exists(column: Column, path: string, operand: unknown): Condition {
   return exactly(`${column.name} IS ${operand ? 'NOT ' : ''}NULL`);
 }
 
-/** The operand as a parameter; `never` when this column cannot hold its type, `opaque` when SQL cannot compare it. */
-function parameter(column: Column, operand: unknown): SqlValue | 'never' | 'opaque' {
+/** The operand as a parameter; NEVER when this column cannot hold its type, undefined when SQL cannot compare it. */
+function parameter(column: Column, operand: unknown): SqlValue | typeof NEVER | undefined {
   const value = encodeScalar(operand);
-  if (value === 'opaque') return 'opaque';
+  if (value === undefined) return undefined;
   switch (column.holds) {
     case 'anything':
       return value;
     case 'text':
-      return typeof operand === 'string' ? value : 'never';
+      return typeof operand === 'string' ? value : NEVER;
     case 'number':
-      return typeof operand === 'number' ? value : 'never';
+      return typeof operand === 'number' ? value : NEVER;
     case 'boolean':
-      return typeof operand === 'boolean' ? Number(operand) : 'never';
+      return typeof operand === 'boolean' ? Number(operand) : NEVER;
   }
 }
 

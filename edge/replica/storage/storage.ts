@@ -57,7 +57,19 @@ export class RxStorageSqlite implements RxStorage<SqliteStorageInternals, object
     }
   }
 
+  /**
+   * Closes the file under all instances, for a database that RxDB failed to open or to close and whose instances no one
+   * can reach. They reject from then on; the next collection opens the file afresh. Idempotent.
+   */
+  abandon(): void {
+    const database = this.#database;
+    this.#database = undefined;
+    this.#users = 0;
+    database?.close();
+  }
+
   #leave(database: SqliteDatabase): void {
+    if (database !== this.#database) return;
     this.#users -= 1;
     if (this.#users > 0) return;
     this.#database = undefined;

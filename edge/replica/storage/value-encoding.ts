@@ -33,20 +33,13 @@ export function encodeText(text: string): string {
 
 const HIGH_UNIT = /[\ud800-\uffff]/;
 
-/** A string, finite number, boolean, null or undefined as SQLite shall see it; anything else gives `opaque`. */
-export function encodeScalar(value: unknown): SqlValue | 'opaque' {
-  switch (typeof value) {
-    case 'string':
-      return encodeText(value);
-    case 'number':
-      return Number.isFinite(value) ? value : 'opaque';
-    case 'boolean':
-      return value ? TRUE_VALUE : FALSE_VALUE;
-    case 'undefined':
-      return null;
-    default:
-      return value === null ? NULL_VALUE : 'opaque';
-  }
+/** A string, finite number, boolean, null or undefined as SQLite shall see it; undefined for what has no exact place. */
+export function encodeScalar(value: unknown): SqlValue | undefined {
+  if (typeof value === 'string') return encodeText(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value === 'boolean') return value ? TRUE_VALUE : FALSE_VALUE;
+  if (value === undefined) return null;
+  return value === null ? NULL_VALUE : undefined;
 }
 
 /** Reads one dotted path of a document for its column. */
@@ -71,7 +64,7 @@ export class ColumnReader {
     // JSON writes NaN and the infinities as null; the column must say the same as the document read back.
     if (typeof value === 'number' && !Number.isFinite(value)) return NULL_VALUE;
     const encoded = encodeScalar(value);
-    if (encoded !== 'opaque') return encoded;
+    if (encoded !== undefined) return encoded;
     onOpaque();
     return OPAQUE_VALUE;
   }

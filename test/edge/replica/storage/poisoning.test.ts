@@ -1,0 +1,108 @@
+// Goal: one storage error during a pull never leaves a hole behind a checkpoint.
+// Method: a pull of many pages in which one statement fails; the database is reopened and pulled on; then counted.
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { isFault } from '../../../../foundation/errors.ts';
+import { sqliteStoreOf } from '../../../../edge/replica/storage/storage.ts';
+import { card, cardSchema } from './card-collection.ts';
+import { cardDatabase, filled, instanceOf, sqliteStorage, temporaryFile } from './storage-fixtures.ts';
+
+/** Statements of the pull that fail, one a base: reads, inserts, begins, commits, of cards and of RxDB’s checkpoints. */
+const positions = [1, 2, 4, 23, 25, 26, 27, 30, 52, 55, 78, 110];
+
+function run(...words: readonly string[]): string {
+  const program = join(import.meta.dirname, 'pull-with-faults.ts');
+  const { stdout, stderr } = spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' });
+  expect(stdout, stderr).not.toBe('');
+  return stdout;
+}
+
+/** Cards present after a fault at each position and a restart that pulls on without faults. */
+function cardsAfterFaults(
+  mode: 'fault' | 'poisoning-off',
+  some: readonly number[],
+): Readonly<Record<string, number>> {
+  const folder = dirname(temporaryFile());
+  run(mode, folder, some.join());
+  // The program prints one object of numbers and nothing else.
+  return JSON.parse(run('finish', folder, some.join())) as Record<string, number>;
+}
+
+describe('one failed statement during a pull of 100 cards', () => {
+  test('costs no card, wherever it falls', () => {
+    const counts = cardsAfterFaults('fault', positions);
+    expect(Object.keys(counts)).toHaveLength(positions.length);
+    expect(Object.entries(counts).filter(([, count]) => count !== 100)).toEqual([]);
+  });
+
+  test('loses cards for good when the poisoning is taken out: this is what it is for', () => {
+    expect(Object.values(cardsAfterFaults('poisoning-off', [4, 52])).some((count) => count < 100)).toBe(true);
+  });
+});
+
+describe('a poisoned database', () => {
+  async function poisoned() {
+    const reported: Error[] = [];
+    let failing = false;
+    const storage = sqliteStorage({
+      onPoisoned: (error) => reported.push(error),
+      beforeStatement: (operation) => {
+        if (failing && operation === 'insert cards') {
+          throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+        }
+      },
+    });
+    const { database, cards } = await cardDatabase(storage, 'shop');
+    const other = await instanceOf(storage, cardSchema, 'other');
+    await cards.insert(card(1));
+    failing = true;
+    await expect(cards.insert(card(2))).rejects.toMatchObject({ code: 'REP_POISONED' });
+    failing = false;
+    return { storage, database, cards, other, reported };
+  }
+
+  test('rejects every call on every collection, naming the first error as the cause', async () => {
+    const { cards, other, storage } = await poisoned();
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => cards.find().exec(),
+      () => cards.count().exec(),
+      () => cards.insert(card(3)),
+      () => other.bulkWrite([{ document: filled(card(1)) }], 'test'),
+      () => other.findDocumentsById(['x'], true),
+      () => other.cleanup(0),
+      () => other.getAttachmentData('x', 'y', 'z'),
+      async () => other.getChangedDocumentsSince?.(1),
+      () => other.remove(),
+      () => instanceOf(storage, cardSchema, 'third'),
+    ];
+    for (const call of calls) {
+      await expect(call()).rejects.toMatchObject({ code: 'REP_POISONED', cause: { code: 'DATA_DISK_FULL' } });
+    }
+    await other.close();
+  });
+
+  test('reports the error once', async () => {
+    const { cards, reported, other } = await poisoned();
+    await expect(cards.find().exec()).rejects.toThrow();
+    expect(reported.map((error) => isFault(error) && error.code)).toEqual(['DATA_DISK_FULL']);
+    await other.close();
+  });
+
+  test('still answers readById from what was committed', async () => {
+    const { cards, other } = await poisoned();
+    const store = sqliteStoreOf(cards);
+    expect(store.readById(card(1).id)).toMatchObject(card(1));
+    expect(store.readById(card(2).id)).toBeUndefined();
+    await other.close();
+  });
+
+  test('works again when all its collections were closed and opened', async () => {
+    const { storage, database, other } = await poisoned();
+    await other.close();
+    await database.close();
+    const again = await cardDatabase(storage, 'shop');
+    await again.cards.insert(card(2));
+    expect(await again.cards.count().exec()).toBe(2);
+  });
+});
