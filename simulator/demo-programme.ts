@@ -98,7 +98,7 @@ export interface DemoArticle {
 }
 
 /** What the demo shop sells. */
-export const demoArticles: readonly DemoArticle[] = [
+export const demoArticles: readonly [DemoArticle, ...DemoArticle[]] = [
   { gtin: '9012345000011', name: 'Kaisersemmel', category: 'bakery', priceMinor: 45 },
   { gtin: '9012345000028', name: 'Bauernbrot 1 kg', category: 'bakery', priceMinor: 489 },
   { gtin: '9012345000035', name: 'Grüner Veltliner 0,75 l', category: 'wine', priceMinor: 799 },

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,6 @@ import type { Random } from '../../foundation/random.ts';
 import { newSecret, writeSecretFile } from '../../foundation/secret-file.ts';
 import { demoOffers, demoProgramme } from '../../simulator/demo-programme.ts';
 import { POPULATION_VERSION, Population } from '../../simulator/population.ts';
-import { makeServerKeys } from '../../simulator/shop-keys.ts';
 import { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import type { CredentialDocument, CustomerDocument } from '../../sync/contract/replica-documents.ts';
 
@@ -92,7 +91,8 @@ export async function fillTill(
   const till = tillIn(folder);
   writeSecretFile(till.tillKeyFile, newSecret(random), 'owner');
   writeSecretFile(till.identifierKeyFile, newSecret(random), 'owner');
-  await writeFile(till.serverPublicKeyFile, makeServerKeys().publicPem);
+  const { publicKey } = generateKeyPairSync('ed25519');
+  await writeFile(till.serverPublicKeyFile, publicKey.export({ type: 'spki', format: 'pem' }));
 
   const keys = readKeyRing(till);
   const indexer = new BlindIndexer(keys.identifier, BENCH_TENANT);
