@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { errorCodes } from '../../foundation/error-codes.ts';
+
+/** The README with each `<!-- name -->…<!-- /name -->` block replaced by the generated one. */
+export function withGenerated(readme: string, blocks: Readonly<Record<string, string>>): string {
+  return Object.entries(blocks).reduce((text, [name, block]) => {
+    const pattern = new RegExp(`<!-- ${name} -->[\\s\\S]*?<!-- /${name} -->`);
+    if (!pattern.test(text)) throw new Error(`the README has no block named ${name}`);
+    return text.replace(pattern, () => `<!-- ${name} -->\n\n${block}\n\n<!-- /${name} -->`);
+  }, readme);
+}
+
+export function errorCodeTable(): string {
+  const rows = Object.entries(errorCodes).map(([code, [cause, remedy]]) => [`\`${code}\``, cause, remedy]);
+  return table(['code', 'cause', 'what to do'], rows);
+}
+
+/** One row a setting: path, kind, default, meaning; taken from the schema's own descriptions. */
+export function settingsTable(schema: z.ZodType): string {
+  const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  return table(['setting', 'kind', 'default', 'meaning'], settings('', json));
+}
+
+interface JsonSchema {
+  readonly type?: string | readonly string[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+}
+
+function settings(path: string, schema: JsonSchema): string[][] {
+  const forms = schema.anyOf ?? schema.oneOf;
+  if (forms !== undefined && forms.some((form) => form.properties !== undefined)) {
+    const seen = new Set<string>();
+    return forms.flatMap((form) => settings(path, form)).filter(([name = '']) => !seen.has(name) && seen.add(name));
+  }
+  if (schema.items?.properties !== undefined || schema.items?.oneOf !== undefined || schema.items?.anyOf !== undefined) {
+    return settings(`${path}[]`, schema.items);
+  }
+  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    const full = path === '' ? name : `${path}.${name}`;
+    const inner = settings(full, property);
+    if (inner.length > 0) return inner;
+    const fallback = 'default' in property ? `\`${JSON.stringify(property.default)}\`` : schema.required?.includes(name) === true ? 'required' : '';
+    return [[`\`${full}\``, kind(property), fallback, property.description ?? '']];
+  });
+}
+
+function kind(schema: JsonSchema): string {
+  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(' · ');
+  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
+  const forms = schema.anyOf ?? schema.oneOf;
+  if (forms !== undefined) return forms.map(kind).join(' or ');
+  if (schema.type === 'array') return `list of ${kind(schema.items ?? {})}`;
+  return String(schema.type ?? 'any');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
