@@ -91,6 +91,7 @@ export const errorCodes = {
     'The bearer token is missing or wrong',
     'Send Authorization: Bearer with the content of the token file',
   ],
+  API_READ_ONLY: ['The token may only read', 'Use the token of the POS for what changes something'],
   API_FORBIDDEN_HOST: [
     'The Host header is not this service',
     'Call it by 127.0.0.1, localhost or [::1] and its port',
@@ -139,6 +140,10 @@ export const errorCodes = {
   CUSTOMER_NOT_FOUND: ['There is no such customer', 'Check the id'],
   CARD_NOT_FOUND: ['There is no such card', 'Check the id'],
   CARD_TAKEN: ['This card number already belongs to someone', 'Use another number'],
+  PROGRAMME_OUTDATED: [
+    'The programme’s version is not newer than the one in force',
+    'Raise version with every change',
+  ],
   CARD_NUMBER_INVALID: ['The number fits no card scheme', 'Check the number or the schemes'],
 } as const satisfies Record<string, readonly [cause: string, remedy: string]>;
 

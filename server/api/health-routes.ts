@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import type { ApiInstance } from './api.ts';
+
+/** How the server is, for a watchdog and for the page that shows whether all is well. */
+export const Health = z.strictObject({
+  well: z.boolean(),
+  database: z.boolean(),
+  broker: z.boolean(),
+  intake: z.strictObject({
+    waiting: z.int(),
+    stalled: z.boolean(),
+    counts: z.record(z.string(), z.int()).describe('Entries by verdict and messages dropped, since the start'),
+  }),
+  requests: z.strictObject({ waiting: z.int(), dropped: z.int() }),
+  feed: z.record(z.string(), z.string()).nullable().describe('Head of each collection, as xid/seq'),
+});
+export type Health = z.infer<typeof Health>;
+
+export function healthRoutes(health: () => Promise<Health>) {
+  return (app: ApiInstance): void => {
+    app.route({
+      method: 'GET',
+      url: '/healthz',
+      schema: {
+        summary: 'Whether the server is well; 503 when not',
+        security: [],
+        response: { 200: Health, 503: Health },
+      },
+      handler: async (_request, reply) => {
+        const state = await health();
+        return reply.code(state.well ? 200 : 503).send(state);
+      },
+    });
+  };
+}
