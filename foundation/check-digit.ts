@@ -1,23 +1,28 @@
+/** A number with something before its check digit. */
+const DIGITS = /^[0-9]{2,}$/;
+
 /** True when the last digit is the GS1 mod-10 check digit of those before it (GS1 General Specifications, 7.9). */
 export function hasGs1CheckDigit(digits: string): boolean {
-  return weightedSum(digits, (digit, fromRight) => (fromRight % 2 === 1 ? digit * 3 : digit)) % 10 === 0;
+  return DIGITS.test(digits) && weightedSum(digits, gs1Weight) % 10 === 0;
 }
 
 /** True when the last digit is the Luhn check digit of those before it (ISO/IEC 7812-1, annex B). */
 export function hasLuhnCheckDigit(digits: string): boolean {
-  return weightedSum(digits, luhnWeight) % 10 === 0;
+  return DIGITS.test(digits) && weightedSum(digits, luhnWeight) % 10 === 0;
 }
 
 /** The GS1 mod-10 check digit to append to `digits`. */
 export function gs1CheckDigit(digits: string): string {
-  return complement(
-    weightedSum(`${digits}0`, (digit, fromRight) => (fromRight % 2 === 1 ? digit * 3 : digit)),
-  );
+  return complement(weightedSum(`${digits}0`, gs1Weight));
 }
 
 /** The Luhn check digit to append to `digits`. */
 export function luhnCheckDigit(digits: string): string {
   return complement(weightedSum(`${digits}0`, luhnWeight));
+}
+
+function gs1Weight(digit: number, fromRight: number): number {
+  return fromRight % 2 === 1 ? digit * 3 : digit;
 }
 
 function luhnWeight(digit: number, fromRight: number): number {
