@@ -2,28 +2,8 @@ import { z } from 'zod';
 import { identifierKinds, trustLevels } from '../../sync/contract/credential.ts';
 import { Basket } from '../../sync/contract/basket.ts';
 import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
+import { OfferView } from '../../sync/contract/offer.ts';
 import { Text } from '../../sync/contract/replica-documents.ts';
-
-/** Why an offer does not fit, in terms a cashier can act on. */
-export const WhyNot = z.discriminatedUnion('code', [
-  z.strictObject({ code: z.literal('NOT_YET'), from: InstantMs }),
-  z.strictObject({ code: z.literal('ENDED'), at: InstantMs }),
-  z.strictObject({ code: z.literal('OTHER_TIER'), tiers: z.array(z.string()) }),
-  z.strictObject({ code: z.literal('NO_CONSENT') }),
-  z.strictObject({ code: z.literal('STALE') }).describe('The replica is too old to rely on a consent'),
-  z.strictObject({ code: z.literal('TOTAL_TOO_LOW'), missingMinor: z.int() }),
-  z.strictObject({ code: z.literal('ARTICLE_MISSING') }),
-]);
-
-/** An offer as it stands for this customer and basket. */
-export const OfferView = z.strictObject({
-  offerId: z.string(),
-  title: Text,
-  applies: z.boolean(),
-  bonusPoints: z.int().describe('Points it adds to this basket; 0 when it does not apply or gives no points'),
-  discountMinor: z.int().describe('Discount the POS may grant; 0 when it does not apply or is no discount'),
-  whyNot: z.array(WhyNot),
-});
 
 /** A customer as the till may show them. */
 export const CustomerView = z.strictObject({
@@ -139,8 +119,6 @@ export const TillEvent = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('sync'), sync: SyncView }),
 ]);
 
-export type WhyNot = z.infer<typeof WhyNot>;
-export type OfferView = z.infer<typeof OfferView>;
 export type CustomerView = z.infer<typeof CustomerView>;
 export type Identification = z.infer<typeof Identification>;
 export type SaleView = z.infer<typeof SaleView>;

@@ -1,4 +1,5 @@
-import type { CustomerView, OfferView, ReaderView, SaleView } from '../api/events.ts';
+import type { CustomerView, ReaderView, SaleView } from '../api/events.ts';
+import type { OfferView } from '../../sync/contract/offer.ts';
 import type { Instant } from '../../foundation/clock.ts';
 import type { LossReason, Person, ViewState } from './state.ts';
 

@@ -1,15 +1,30 @@
-import type { EarnedPoints } from '../../sync/contract/transaction.ts';
-import type { OfferView } from '../api/events.ts';
+import { evaluateSale, nothingEarned } from '../../sync/contract/earn.ts';
+import type { Evaluation } from '../../sync/contract/earn.ts';
+import type { Basket } from '../../sync/contract/basket.ts';
+import type { Identified } from './identified.ts';
 import type { RuleBook } from './rule-book.ts';
-import type { OpenSale } from './sale-view.ts';
 
-/** What a sale earns and which offers fit it, as it stands. */
-export interface Evaluation {
-  readonly offers: readonly OfferView[];
-  readonly earned: EarnedPoints;
-}
-
-/** Pure: the same sale, rules and time give the same points. Who is not known earns nothing here. */
-export function evaluate(_sale: OpenSale, rules: RuleBook, _now: number): Evaluation {
-  return { offers: [], earned: { programmeVersion: rules.programme?.version ?? 0, base: 0, bonuses: [] } };
+/**
+ * What a sale earns and which offers fit it, as it stands. Pure: the same sale, rules and time give the same.
+ * A card the till does not know earns as a customer without tier or consent would, for it may belong to one the server
+ * knows. A blocked or expired card earns nothing, and neither does nobody.
+ */
+export function evaluate(
+  sale: { readonly basket: Basket; readonly customer: Identified | null },
+  rules: RuleBook,
+  now: number,
+): Evaluation {
+  const { programme, offers, stale } = rules;
+  switch (sale.customer?.as.verdict) {
+    case 'known': {
+      const { customer } = sale.customer.as;
+      return evaluateSale(programme, offers, { customer, basket: sale.basket, at: now, stale });
+    }
+    case 'unknown':
+      return evaluateSale(programme, offers, { customer: null, basket: sale.basket, at: now, stale });
+    case 'blocked':
+    case 'expired':
+    case undefined:
+      return { earned: nothingEarned(programme), offers: [] };
+  }
 }

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
-import type { CustomerView, OfferView } from '../../api/events.ts';
+import type { CustomerView } from '../../api/events.ts';
+import type { OfferView } from '../../../sync/contract/offer.ts';
 import type { Instant } from '../../../foundation/clock.ts';
 import { inert } from '../inert.ts';
 import type { Person } from '../state.ts';

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { OfferView, WhyNot } from '../../api/events.ts';
+import type { OfferView, WhyNot } from '../../../sync/contract/offer.ts';
 import type { Instant } from '../../../foundation/clock.ts';
 import { inert } from '../inert.ts';
 import { InertText } from './inert-text.tsx';
