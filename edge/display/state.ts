@@ -1,11 +1,5 @@
-import type {
-  EventMessage,
-  Identification,
-  OfferView,
-  ReaderView,
-  SaleView,
-  SyncView,
-} from '../api/events.ts';
+import type { EventMessage, Identification, ReaderView, SaleView, SyncView } from '../api/events.ts';
+import type { OfferView } from '../../sync/contract/offer.ts';
 import type { Instant } from '../../foundation/clock.ts';
 
 /*

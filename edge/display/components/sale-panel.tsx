@@ -4,15 +4,22 @@ import { InertText } from './inert-text.tsx';
 import { SmallIcon } from './icons.tsx';
 import { useSpeech } from './speech.tsx';
 
+/** From more characters than this on, the total is set smaller. */
+const TOTAL_SHORT_MAX = 8;
+
+/** The same for the points it earns. */
+const EARNS_SHORT_MAX = 5;
+
 /** The running sale: what it comes to and what it earns. */
 export function SalePanel({ sale, product }: { sale: SaleView; product: string | null }): ReactNode {
   const { t, format } = useSpeech();
   const { basket } = sale;
+  const total = format.money(basket.totalMinor, basket.currency);
   return (
     <aside className="sale" aria-label={t.sale}>
       <h2>{t.sale}</h2>
-      <div className="sale-total">
-        <strong>{format.money(basket.totalMinor, basket.currency)}</strong>
+      <div className={total.length > TOTAL_SHORT_MAX ? 'sale-total sale-total-long' : 'sale-total'}>
+        <strong>{total}</strong>
         <span>
           {basket.lines.length === 0
             ? t.noLines
@@ -39,6 +46,7 @@ function Earns({ sale }: { sale: SaleView }): ReactNode {
   const verdict = customer?.identification.verdict ?? null;
   if (verdict === 'blocked' || verdict === 'expired') return null;
   const known = verdict === 'known';
+  const total = format.signed(points.total);
   if (!known && points.total === 0) {
     return (
       <div className="sale-earns sale-earns-open">
@@ -49,10 +57,10 @@ function Earns({ sale }: { sale: SaleView }): ReactNode {
   }
   return (
     <div className={known ? 'sale-earns' : 'sale-earns sale-earns-open'}>
-      <span>{customer === null ? t.basketWouldEarn : t.basketEarns}</span>
-      <strong>
+      <span>{known ? t.basketEarns : customer === null ? t.basketWouldEarn : t.basketKept}</span>
+      <strong className={total.length > EARNS_SHORT_MAX ? 'sale-earns-long' : undefined}>
         <SmallIcon name="star" />
-        {format.signed(points.total)}
+        {total}
       </strong>
       <span>
         {t.points(points.total)}

@@ -57,6 +57,7 @@ export const de: Texts = {
   lines: (count, formatted) => (count === 1 ? '1 Position' : `${formatted} Positionen`),
   noLines: 'Noch keine Artikel',
   basketEarns: 'Dieser Einkauf bringt',
+  basketKept: 'Für die Karte vorgemerkt',
   basketWouldEarn: 'Mit Karte möglich',
   earnUnknown: 'Punkte noch offen',
   ofWhichBonus: (points) => `davon ${points} Bonus`,

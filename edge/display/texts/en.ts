@@ -57,6 +57,7 @@ export const en: Texts = {
   lines: (count, formatted) => (count === 1 ? '1 line' : `${formatted} lines`),
   noLines: 'No articles yet',
   basketEarns: 'This sale earns',
+  basketKept: 'Kept for the card',
   basketWouldEarn: 'Possible with a card',
   earnUnknown: 'points not settled yet',
   ofWhichBonus: (points) => `${points} of them bonus`,

@@ -60,6 +60,7 @@ export interface Texts {
   readonly noLines: string;
   readonly basketEarns: string;
   readonly basketWouldEarn: string;
+  readonly basketKept: string;
   readonly earnUnknown: string;
   readonly ofWhichBonus: (points: string) => string;
   readonly lastRead: string;

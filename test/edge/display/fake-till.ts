@@ -3,16 +3,13 @@ import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { WebSocket } from 'ws';
+import { displayPolicy } from '../../../edge/api/display-files.ts';
 import type { TillEvent } from '../../../edge/api/events.ts';
 import { AT } from './samples.ts';
 
-/** The policy the daemon serves its pages with, and nothing looser. */
-const POLICY =
-  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
-
-/** Serves the built page and plays events to it, as the till daemon would. */
+/** Serves the built page under the daemon's own policy and plays events to it, as the till daemon would. */
 export class FakeTill {
-  readonly token = randomUUID();
+  readonly token: string;
   /** What a page that connects hears first. */
   greeting: readonly TillEvent[] = [];
   /** Pages that asked for events since the start. */
@@ -21,16 +18,19 @@ export class FakeTill {
   readonly #sockets = new Map<WebSocket, { n: number }>();
   #port = 0;
 
-  private constructor(server: FastifyInstance) {
+  private constructor(server: FastifyInstance, token: string) {
     this.#server = server;
+    this.token = token;
   }
 
   /** @param port 0 for any free one */
-  static async open(pageFolder: string, port = 0): Promise<FakeTill> {
+  static async open(pageFolder: string, port = 0, token: string = randomUUID()): Promise<FakeTill> {
     const server = fastify();
-    const till = new FakeTill(server);
-    server.addHook('onSend', async (_request, reply) => {
-      reply.header('Content-Security-Policy', POLICY).header('X-Content-Type-Options', 'nosniff');
+    const till = new FakeTill(server, token);
+    server.addHook('onSend', async (request, reply) => {
+      reply
+        .header('Content-Security-Policy', displayPolicy(request.host, []))
+        .header('X-Content-Type-Options', 'nosniff');
     });
     await server.register(fastifyStatic, { root: pageFolder, prefix: '/display/' });
     await server.register(fastifyWebsocket, {

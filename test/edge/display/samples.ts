@@ -1,4 +1,5 @@
-import type { EventMessage, OfferView, SaleView, SyncView, TillEvent } from '../../../edge/api/events.ts';
+import type { EventMessage, SaleView, SyncView, TillEvent } from '../../../edge/api/events.ts';
+import type { OfferView } from '../../../sync/contract/offer.ts';
 
 /** The till's wall clock in all samples: 22 November 2026, 14:05 UTC. */
 export const AT = Date.UTC(2026, 10, 22, 14, 5);
