@@ -1,8 +1,9 @@
 import type { Basket } from '../../sync/contract/basket.ts';
+import { totalPoints } from '../../sync/contract/earn.ts';
+import type { Evaluation } from '../../sync/contract/earn.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import type { ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
 import type { Identification, SaleView } from '../api/events.ts';
-import type { Evaluation } from './evaluation.ts';
 import type { Identified, IdentifiedAs } from './identified.ts';
 
 /** A sale that can still change. */
@@ -20,8 +21,8 @@ export function openView(
   evaluation: Evaluation,
   programme: ProgrammeDocument | undefined,
 ): SaleView {
-  const { base, bonuses } = evaluation.earned;
-  const bonus = bonuses.reduce((sum, { points }) => sum + points, 0);
+  const { base } = evaluation.earned;
+  const total = totalPoints(evaluation.earned);
   return {
     saleId: sale.saleId,
     status: 'open',
@@ -39,7 +40,7 @@ export function openView(
             identification: identificationView(sale.customer.as, programme),
           },
     offers: [...evaluation.offers],
-    points: { base, bonus, total: base + bonus },
+    points: { base, bonus: total - base, total },
     entry: null,
   };
 }

@@ -1,0 +1,121 @@
+import type { WebSocket } from 'ws';
+import type { Clock } from '../../foundation/clock.ts';
+import { asError } from '../../foundation/errors.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { EventMessage, TillEvent } from './events.ts';
+import type { TillPort } from './till-port.ts';
+
+/** WebSocket close codes (RFC 6455, 7.4; 4000–4999 are the application's own). */
+export const CLOSE_TOO_SLOW = 4008;
+const CLOSE_GOING_AWAY = 1001;
+const CLOSE_POLICY = 1008;
+const CLOSE_TRY_AGAIN = 1013;
+
+export interface StreamLimits {
+  readonly clientsMax: number;
+  /** Bytes that may wait for one client before it is cut off. */
+  readonly bufferMaxBytes: number;
+  /** Messages a client may send; nothing is done with them. */
+  readonly messagesMax: number;
+  /** How long a client that is cut off may take to read why, ms. */
+  readonly closeMs: number;
+}
+
+export const defaultStreamLimits: StreamLimits = {
+  clientsMax: 32,
+  bufferMaxBytes: 4 * 1024 * 1024,
+  messagesMax: 100,
+  closeMs: 1_000,
+};
+
+/**
+ * Tells every client everything, in one order. `n` grows by one with each event; a client's `hello` carries the `n` of
+ * the last event before it, so what follows begins at the next. A client that does not keep up is cut off rather than
+ * told half: it connects again and its `hello` says how things stand.
+ */
+export class EventStream {
+  readonly #till: TillPort;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #limits: StreamLimits;
+  readonly #clients = new Set<WebSocket>();
+  readonly #stopListening: () => void;
+  #n = 1;
+
+  constructor(till: TillPort, clock: Clock, log: Log, limits: StreamLimits) {
+    this.#till = till;
+    this.#clock = clock;
+    this.#log = log;
+    this.#limits = limits;
+    this.#stopListening = till.onEvent((event) => this.#broadcast(event));
+  }
+
+  /** Clients that are being told. */
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  /** Takes a client whose token has been checked: greets it and tells it all from here on. */
+  accept(socket: WebSocket): void {
+    let messages = 0;
+    socket.on('close', () => this.#clients.delete(socket));
+    socket.on('error', (error) => {
+      this.#clients.delete(socket);
+      this.#log.debug({ event: 'api.client-failed', error: asError(error) });
+    });
+    socket.on('message', () => {
+      messages += 1;
+      if (messages > this.#limits.messagesMax) this.#cutOff(socket, CLOSE_POLICY, 'only listen here');
+    });
+    if (this.#clients.size >= this.#limits.clientsMax) {
+      this.#cutOff(socket, CLOSE_TRY_AGAIN, 'too many clients');
+      return;
+    }
+    const { sync, readers } = this.#till.status();
+    const hello: TillEvent = {
+      event: 'hello',
+      till: this.#till.till,
+      store: this.#till.store,
+      sale: this.#till.sales.current() ?? null,
+      sync,
+      readers: [...readers],
+    };
+    this.#clients.add(socket);
+    this.#send(socket, this.#encode(hello));
+  }
+
+  /** Ends every connection. */
+  close(): void {
+    this.#stopListening();
+    for (const socket of this.#clients) this.#cutOff(socket, CLOSE_GOING_AWAY, 'the till is closing');
+  }
+
+  #broadcast(event: TillEvent): void {
+    this.#n += 1;
+    if (this.#clients.size === 0) return;
+    const bytes = this.#encode(event);
+    for (const socket of this.#clients) this.#send(socket, bytes);
+  }
+
+  #encode(payload: TillEvent): Buffer {
+    const message: EventMessage = { n: this.#n, at: this.#clock.now(), payload };
+    return Buffer.from(JSON.stringify(message));
+  }
+
+  #send(socket: WebSocket, bytes: Buffer): void {
+    if (socket.bufferedAmount + bytes.length > this.#limits.bufferMaxBytes) {
+      this.#log.warn({ event: 'api.client-too-slow', bufferedBytes: socket.bufferedAmount });
+      this.#cutOff(socket, CLOSE_TOO_SLOW, 'too slow');
+      return;
+    }
+    socket.send(bytes, { binary: false });
+  }
+
+  /** Nothing more is told it; a client that does not read the reason either loses the connection. */
+  #cutOff(socket: WebSocket, code: number, reason: string): void {
+    this.#clients.delete(socket);
+    socket.close(code, reason);
+    const cancel = this.#clock.schedule(this.#limits.closeMs, () => socket.terminate());
+    socket.once('close', cancel);
+  }
+}

@@ -1,0 +1,40 @@
+import type { ErrorCode } from '../../foundation/error-codes.ts';
+import type { Sales } from '../sale/sales.ts';
+import type { ReaderView, SyncView, TillEvent } from './events.ts';
+
+/** What the till tells of its own accord; `hello` is the API's to make. */
+export type TillNews = Exclude<TillEvent, { readonly event: 'hello' }>;
+export type IdentifiedNews = Extract<TillEvent, { readonly event: 'identified' }>;
+
+export interface TillStatus {
+  readonly sync: SyncView;
+  readonly readers: readonly ReaderView[];
+}
+
+/** What became of a typed number. Refused: a payment card, a wrong check digit, a number of no card scheme. */
+export type TypedOutcome =
+  | { readonly kind: 'identified'; readonly event: IdentifiedNews }
+  | {
+      readonly kind: 'refused';
+      readonly code: Extract<
+        ErrorCode,
+        'PAN_REJECTED' | 'REC_NOT_TEXT' | 'REC_TOO_LONG' | 'REC_CHECK_DIGIT' | 'CARD_NUMBER_INVALID'
+      >;
+      /** One sentence without anything of the number. */
+      readonly reason: string;
+    };
+
+/** The till as the local API needs it. */
+export interface TillPort {
+  readonly till: string;
+  readonly store: string;
+  readonly sales: Pick<
+    Sales,
+    'open' | 'putBasket' | 'attach' | 'detach' | 'complete' | 'void' | 'view' | 'openViews' | 'current'
+  >;
+  status(): TillStatus;
+  /** Takes a number typed by a person the way of a scan: recognised, identified, presented to the sales, told as event. */
+  identifyTyped(number: string): Promise<TypedOutcome>;
+  /** Calls back with all that is told, changed sales included, in order. The returned function ends it. */
+  onEvent(listener: (event: TillNews) => void): () => void;
+}
