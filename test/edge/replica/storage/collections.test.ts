@@ -76,11 +76,13 @@ describe('a collection', () => {
       properties: { ...cardSchema.properties, note: { type: 'string', maxLength: 20 } },
     };
     const { cards } = await database.addCollections<{ cards: RxCollection<Card> }>({
-      cards: { schema, migrationStrategies: { 1: (old: Card) => ({ ...old, note: `was ${old.points}` }) } },
+      cards: {
+        schema,
+        migrationStrategies: { 1: (old: Card): Card => ({ ...old, note: `was ${old.points}` }) },
+      },
     });
-    expect((await cards.find({ selector: { note: 'was 2' } }).exec()).map(({ id }) => id)).toEqual([
-      card(2).id,
-    ]);
+    const found = await cards.find({ selector: { note: 'was 2' } }).exec();
+    expect(found.map((document) => document.primary)).toEqual([card(2).id]);
     const old = await instanceOf(storage, cardSchema, 'cards');
     expect((await old.findDocumentsById([card(1).id], true)).length).toBe(0);
     await old.close();
@@ -270,7 +272,10 @@ describe('the way in beside RxDB', () => {
     const five = await cards.findOne(card(5).id).exec(true);
     expect(five.points).toBe(5);
     await five.patch({ points: 6 });
-    expect(store.readById(card(5).id)).toMatchObject({ points: 6, _rev: expect.stringMatching(/^2-/) });
+    expect(store.readById(card(5).id)).toMatchObject({
+      points: 6,
+      _rev: expect.stringMatching(/^2-/) as string,
+    });
     await (await cards.findOne(card(6).id).exec(true)).remove();
     expect(await cards.count().exec()).toBe(100);
   });

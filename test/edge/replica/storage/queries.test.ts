@@ -90,9 +90,14 @@ const operator = fc.oneof(
 const matcher = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.array(operator, { minLength: 1, maxLength: 2 }).map((pairs) => Object.fromEntries(pairs)),
+    arbitrary: fc
+      .array(operator, { minLength: 1, maxLength: 2 })
+      .map((pairs) => Object.fromEntries<unknown>(pairs)),
   },
-  { weight: 1, arbitrary: fc.tuple(operator).map(([pair]) => ({ $not: Object.fromEntries([pair]) })) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(operator).map(([pair]) => ({ $not: Object.fromEntries<unknown>([pair]) })),
+  },
 );
 const selector = fc.letrec<{ tree: object; leaf: object }>((tie) => ({
   leaf: fc.array(fc.tuple(path, matcher), { maxLength: 2 }).map((pairs) => Object.fromEntries(pairs)),
@@ -130,14 +135,14 @@ async function answersAsMango(
         fc.tuple(text, fc.nat({ max: 9 })).map(([t, n]) => `${t}${n}`),
         { minLength: 1, maxLength: 25 },
       ),
-      fc.infiniteStream(fc.tuple(fields(value), fc.boolean(), fc.nat({ max: 3 }))),
+      fc.array(fc.tuple(fields(value), fc.nat({ max: 5 })), { minLength: 25, maxLength: 25 }),
       fc.array(query, { minLength: 5, maxLength: 12 }),
       async (ids, contents, queries) => {
         run += 1;
         const instance = await instanceOf(storage, looseSchema, `run${run}`);
-        const documents = ids.map((id) => {
-          const [content, one, two] = contents.next().value;
-          return filled<Loose>({ ...content, id }, { _deleted: one && two === 0 });
+        const documents = ids.map((id, i) => {
+          const [content, draw] = contents[i] ?? [{}, 1];
+          return filled<Loose>({ ...content, id }, { _deleted: draw === 0 });
         });
         await instance.bulkWrite(
           documents.map((document) => ({ document })),
@@ -153,10 +158,7 @@ async function answersAsMango(
           const expected = ordered.slice(normal.skip, end);
           const prepared = prepareQuery(schema, normal);
           const { documents: found } = await instance.query(prepared);
-          expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
-          expect(found).toEqual(
-            expected.map((document) => structuredClone(JSON.parse(JSON.stringify(document)))),
-          );
+          expect(JSON.stringify(found)).toBe(JSON.stringify(expected));
           expect((await instance.count(prepared)).count).toBe(expected.length);
         }
         await instance.remove();
@@ -168,12 +170,13 @@ async function answersAsMango(
 
 describe('a query', () => {
   test('answers as RxDB’s matcher and comparator, whatever scalars the documents hold', async () => {
-    await answersAsMango(scalar, sortBy('id', 'a', 'b', 'nested.c', 'free'));
+    const sort = sortBy('id', 'a', 'b', 'nested.c', 'free');
+    await expect(answersAsMango(scalar, sort)).resolves.toBeUndefined();
   });
 
   test('answers as RxDB’s matcher and comparator when documents hold arrays and objects where scalars belong', async () => {
     // mingo's comparison of arrays is no order (it depends on the side), so only the id can be sorted by.
-    await answersAsMango(rare, sortBy('id'));
+    await expect(answersAsMango(rare, sortBy('id'))).resolves.toBeUndefined();
   });
 
   test('gives the documents and the order of the memory storage', async () => {
@@ -221,11 +224,11 @@ describe('a query', () => {
 
   test('with a selector no one understands is refused without poisoning the database', async () => {
     const storage = sqliteStorage();
-    const { database, cards } = await cardDatabase(storage);
+    const { cards } = await cardDatabase(storage);
     await cards.insert(card(1));
     // $in without a list is not a query of the collection's type.
     const nonsense = { selector: { note: { $in: 5 } } } as unknown as MangoQuery<Card>;
-    await expect(cards.find(nonsense).exec()).rejects.toThrow();
+    await expect(cards.find(nonsense).exec()).rejects.toThrow(TypeError);
     expect(storage.poisonedBy).toBeUndefined();
     expect(await cards.find().exec()).toHaveLength(1);
   });
@@ -248,10 +251,10 @@ describe('an indexed query', () => {
     ],
   ];
   test.each(shapes)('%s searches an index and sorts nothing', async (_, mango, expected) => {
-    const { database, cards } = await cardDatabase(sqliteStorage());
+    const { cards } = await cardDatabase(sqliteStorage());
     const steps = sqliteStoreOf(cards).explain(cards.find(mango).getPreparedQuery());
     expect(steps.join('\n')).toMatch(expected);
-    if (mango.sort !== undefined) expect(steps.join('\n')).not.toContain('TEMP B-TREE');
+    expect(steps.join('\n')).not.toContain('TEMP B-TREE');
   });
 });
 
