@@ -43,7 +43,7 @@ export interface Person {
 }
 
 /** A scan that led to nothing, said for a moment. */
-export type Notice =
+type Notice =
   | { readonly kind: 'refused'; readonly sinceMs: number }
   | { readonly kind: 'unreadable'; readonly code: string; readonly sinceMs: number };
 
@@ -160,20 +160,7 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
       return payload.sale?.status === 'open' ? afterSale(fresh, payload.sale) : fresh;
     }
     case 'scan':
-      switch (payload.outcome.kind) {
-        case 'credential':
-          return { ...state, notice: null };
-        case 'product':
-          return { ...state, notice: null, closed: null, product: payload.outcome.code };
-        case 'refused':
-          return { ...state, notice: { kind: 'refused', sinceMs: state.monotonicMs } };
-        case 'unreadable':
-          return {
-            ...state,
-            notice: { kind: 'unreadable', code: payload.outcome.code, sinceMs: state.monotonicMs },
-          };
-      }
-    // oxlint-disable-next-line no-fallthrough -- every outcome above returns
+      return afterScan(state, payload.outcome);
     case 'identified':
       return {
         ...state,
@@ -200,6 +187,23 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
       };
     case 'sync':
       return { ...state, sync: payload.sync };
+  }
+}
+
+function afterScan(
+  state: ViewState,
+  outcome: Extract<EventMessage['payload'], { event: 'scan' }>['outcome'],
+): ViewState {
+  const sinceMs = state.monotonicMs;
+  switch (outcome.kind) {
+    case 'credential':
+      return { ...state, notice: null };
+    case 'product':
+      return { ...state, notice: null, closed: null, product: outcome.code };
+    case 'refused':
+      return { ...state, notice: { kind: 'refused', sinceMs } };
+    case 'unreadable':
+      return { ...state, notice: { kind: 'unreadable', code: outcome.code, sinceMs } };
   }
 }
 
