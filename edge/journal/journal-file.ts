@@ -69,7 +69,7 @@ function create(file: string, key: Uint8Array, genesis: Genesis): void {
     fresh.pragma(`user_version=${LAYOUT}`);
     fresh.exec(SCHEMA);
     fresh
-      .prepare('INSERT INTO chain VALUES(1, ?, ?, 0, ?, 0, 0, 0)')
+      .prepare('INSERT INTO chain VALUES(1, ?, ?, 0, ?, 0, 0, 0, 0)')
       .run(genesis.till, genesis.incarnation, genesis.hash);
     fresh.exec('COMMIT');
   });

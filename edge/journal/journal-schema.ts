@@ -18,7 +18,8 @@ CREATE TABLE chain(
   anchor_hash TEXT NOT NULL,
   confirmed_seq INTEGER NOT NULL CHECK(confirmed_seq >= anchor_seq),
   session INTEGER NOT NULL,
-  command_version INTEGER NOT NULL
+  command_version INTEGER NOT NULL,
+  urgent_version INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE entry(
   seq INTEGER PRIMARY KEY,
@@ -63,5 +64,6 @@ CREATE TRIGGER chain_moves_forward BEFORE UPDATE ON chain
 WHEN NEW.till IS NOT OLD.till OR NEW.incarnation IS NOT OLD.incarnation
   OR NEW.anchor_seq < OLD.anchor_seq OR NEW.confirmed_seq < OLD.confirmed_seq
   OR NEW.session < OLD.session OR NEW.command_version < OLD.command_version
+  OR NEW.urgent_version < OLD.urgent_version
 BEGIN SELECT RAISE(ABORT, 'a journal keeps its owner and its counters only grow'); END;
 `;

@@ -33,6 +33,8 @@ export interface JournalOptions {
   readonly unconfirmedMax: number;
 }
 
+const VERSION_COLUMN = { command: 'command_version', urgent: 'urgent_version' } as const;
+
 interface ChainRow {
   readonly till: string;
   readonly incarnation: string;
@@ -228,18 +230,18 @@ export class Journal implements Closable {
     });
   }
 
-  /** Version of the last command of the server that was obeyed; 0 before the first. */
-  get commandVersion(): number {
-    return (
-      this.#database.rows<{ version: number }>('SELECT command_version AS version FROM chain')[0]?.version ??
-      0
+  /** Version of the server's last message of a kind that was obeyed; 0 before the first. */
+  last(kind: 'command' | 'urgent'): number {
+    const [row] = this.#database.rows<{ version: number }>(
+      `SELECT ${VERSION_COLUMN[kind]} AS version FROM chain`,
     );
+    return row?.version ?? 0;
   }
 
-  /** Notes a command as obeyed, so that its repetition is not. Lower than before changes nothing. */
-  noteCommandVersion(version: number): void {
-    if (version <= this.commandVersion) return;
-    this.#database.run('UPDATE chain SET command_version = ?', version);
+  /** Notes a message as obeyed, so that its repetition is not. Lower than before changes nothing. */
+  obeyed(kind: 'command' | 'urgent', version: number): void {
+    if (version <= this.last(kind)) return;
+    this.#database.run(`UPDATE chain SET ${VERSION_COLUMN[kind]} = ?`, version);
   }
 
   /** Lets the file grow to at most this many bytes, as a quota would. */

@@ -330,12 +330,12 @@ describe('counters beside the entries', () => {
   test('the version of the last obeyed command never falls', async () => {
     const folder = folderOfTest();
     const first = await openJournal(folder);
-    expect(first.commandVersion).toBe(0);
-    first.noteCommandVersion(7);
-    first.noteCommandVersion(3);
+    expect(first.last('command')).toBe(0);
+    first.obeyed('command', 7);
+    first.obeyed('command', 3);
     await first.close();
     const second = await openJournal(folder);
-    expect(second.commandVersion).toBe(7);
+    expect(second.last('command')).toBe(7);
     await second.close();
   });
 });
