@@ -20,8 +20,12 @@ export const EdgeConfig = z.strictObject({
   currency: Currency.describe('Currency of this till until the programme has come from the server, ISO 4217'),
   dataFolder: FilePath.describe('Folder of the replica and the journal; one daemon only may use it'),
   keys: z.strictObject({
-    tillKeyFile: FilePath.describe('Key this till’s files are encrypted with, 32 bytes in base64url, mode 0600'),
-    identifierKeyFile: FilePath.describe('The programme’s key for the blind index, the same as on the server, mode 0600'),
+    tillKeyFile: FilePath.describe(
+      'Key this till’s files are encrypted with, 32 bytes in base64url, mode 0600',
+    ),
+    identifierKeyFile: FilePath.describe(
+      'The programme’s key for the blind index, the same as on the server, mode 0600',
+    ),
     serverPublicKeyFile: FilePath.describe('Ed25519 public key of the server, PEM'),
   }),
   broker: MqttConfig,

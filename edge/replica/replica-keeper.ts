@@ -97,9 +97,10 @@ export class ReplicaKeeper implements Closable {
     return this.#serving?.caughtUpAt ?? null;
   }
 
-  /** False for the moment in which a replica is reopened. */
-  get isServing(): boolean {
-    return this.#serving !== undefined;
+  /** Resolves at once, or, for the moment in which a replica is reopened, when that is done or `deadlineMs` are over. */
+  async whenServing(deadlineMs: number): Promise<void> {
+    if (this.#serving !== undefined) return;
+    await Promise.race([this.idle(), sleep(this.#ports.clock, deadlineMs, this.#closing.signal).catch(() => {})]);
   }
 
   count(collection: ReplicaCollection): number {

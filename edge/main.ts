@@ -1,0 +1,77 @@
+import { parseArgs } from 'node:util';
+import { SystemClock } from '../foundation/clock.ts';
+import { withDeadline } from '../foundation/deadline.ts';
+import { asError } from '../foundation/errors.ts';
+import { createLog } from '../foundation/log.ts';
+import { SystemRandom } from '../foundation/random.ts';
+import { programVersion } from '../foundation/version.ts';
+import { readEdgeConfig } from './config.ts';
+import { Till } from './till.ts';
+
+const USAGE = `stammkunde-edge: the daemon on the till
+
+  stammkunde-edge --config till.yaml                  run
+  stammkunde-edge --config till.yaml --check-config   say whether the configuration is right, and end
+  stammkunde-edge --version
+`;
+/** How long closing may take before the process ends regardless; everything taken is on the disk already. */
+const CLOSE_DEADLINE_MS = 10_000;
+
+const clock = new SystemClock();
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      config: { type: 'string' },
+      'check-config': { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.version) {
+    process.stdout.write(`${programVersion()}\n`);
+    return;
+  }
+  if (values.help || values.config === undefined) {
+    (values.help ? process.stdout : process.stderr).write(USAGE);
+    process.exitCode = values.help ? 0 : 1;
+    return;
+  }
+  const config = readEdgeConfig(values.config);
+  if (values['check-config']) {
+    process.stdout.write(`${values.config} is right\n`);
+    return;
+  }
+  const log = createLog({ name: 'stammkunde-edge', level: config.logLevel });
+  process.on('unhandledRejection', (reason) =>
+    log.error({ event: 'process.unhandled', error: asError(reason) }),
+  );
+  const till = await Till.open(config, { clock, random: new SystemRandom(), log, version: programVersion() });
+  process.stdout.write(`stammkunde-edge ${config.till} is ready: ${till.apiUrl}\n`);
+
+  let ending = false;
+  const end = (signal: string): void => {
+    if (ending) return;
+    ending = true;
+    log.info({ event: 'till.ending', signal });
+    withDeadline(till.close(), {
+      clock,
+      deadlineMs: CLOSE_DEADLINE_MS,
+      code: 'BUS_TIMEOUT',
+      what: 'closing',
+    }).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ event: 'till.close.failed', error: asError(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', () => end('SIGINT'));
+  process.on('SIGTERM', () => end('SIGTERM'));
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`stammkunde-edge: ${asError(error).message}\n`);
+  process.exit(1);
+});

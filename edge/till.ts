@@ -1,0 +1,286 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ReaderStatus } from '../drivers/driver.ts';
+import { driverFor } from '../drivers/registry.ts';
+import { ReaderSupervisor } from '../drivers/supervisor.ts';
+import type { Clock } from '../foundation/clock.ts';
+import { StammkundeError, asError } from '../foundation/errors.ts';
+import type { Closable } from '../foundation/lifecycle.ts';
+import { Opened } from '../foundation/lifecycle.ts';
+import type { Log } from '../foundation/log.ts';
+import type { Random } from '../foundation/random.ts';
+import { BlindIndexer } from '../sync/contract/blind-index.ts';
+import { compileCardSchemes } from '../sync/contract/card-scheme.ts';
+import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
+import { TillLink } from '../sync/till-link.ts';
+import type { ReaderView, SyncView } from './api/events.ts';
+import { LocalApi } from './api/local-api.ts';
+import type { TillPort } from './api/till-port.ts';
+import type { EdgeConfig } from './config.ts';
+import { Identifier } from './identification/identifier.ts';
+import { DataFolderLock } from './journal/data-folder-lock.ts';
+import { Journal } from './journal/journal.ts';
+import { readKeyRing } from './key-ring.ts';
+import { NewsBoard } from './news-board.ts';
+import { ReplicaKeeper } from './replica/replica-keeper.ts';
+import { ruleBookOf } from './rule-book-of.ts';
+import { Sales } from './sale/sales.ts';
+import { ScanDesk } from './scan-desk.ts';
+
+/** Changes of the sync state within this time are told together. */
+const SYNC_NEWS_MS = 100;
+/** How often entries past their retention are looked for. */
+const RETENTION_EVERY_MS = 3_600_000;
+
+export interface TillPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Version of the program, as the server is told. */
+  readonly version: string;
+}
+
+/**
+ * A till: everything opened in order, each part given what it needs, and closed in reverse.
+ *
+ *   readers ──▶ scan desk ──▶ news ──▶ local API (POS, display)
+ *                  │  └──▶ sales ──▶ journal ──▶ link ──▶ server
+ *                  └──▶ identifier ──▶ replica ◀── link ◀── server
+ */
+export class Till implements Closable {
+  /** Where the local API listens, without a slash at the end. */
+  readonly apiUrl: string;
+  readonly #opened: Opened;
+
+  private constructor(apiUrl: string, opened: Opened) {
+    this.apiUrl = apiUrl;
+    this.#opened = opened;
+  }
+
+  /**
+   * Ready to identify when it resolves; readers and server are connected in the background.
+   * @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED · CFG_INVALID · DATA_IN_USE · DATA_UNWRITABLE · DATA_DISK_FULL ·
+   *   JRN_WRONG_KEY · JRN_CORRUPT · REP_WRONG_KEY · PORT_IN_USE
+   */
+  static async open(config: EdgeConfig, ports: TillPorts): Promise<Till> {
+    const { clock, random, log } = ports;
+    const opened = new Opened();
+    try {
+      const keys = readKeyRing(config.keys);
+      const rules = { schemes: compileCardSchemes(config.cardSchemes) };
+      makeFolder(config.dataFolder);
+      opened.add(await DataFolderLock.open(config.dataFolder));
+      const journal = opened.add(
+        await Journal.open({
+          file: join(config.dataFolder, 'journal.db'),
+          key: keys.journal,
+          till: config.till,
+          clock,
+          random,
+          log,
+          unconfirmedMax: config.journal.unconfirmedMax,
+        }),
+      );
+      const news = new NewsBoard(log);
+      const told = new SyncNews(clock);
+      opened.defer(() => told.close());
+      const replica = opened.add(
+        await ReplicaKeeper.open(
+          { folder: join(config.dataFolder, 'replica'), key: keys.replica },
+          { clock, random, log, onChange: () => told.changed() },
+        ),
+      );
+      const ruleBook = ruleBookOf(replica, clock);
+      const identifier = new Identifier({
+        indexer: new BlindIndexer(keys.identifier, config.tenant),
+        replica,
+        rules: ruleBook,
+        clock,
+      });
+      const sales = new Sales({
+        store: journal.openSales,
+        rules: ruleBook,
+        clock,
+        random,
+        log,
+        storeId: config.store,
+        currency: config.currency,
+      });
+      sales.onChange((sale) => news.tell({ event: 'sale', sale }));
+      const desk = opened.add(
+        new ScanDesk({
+          clock,
+          random,
+          log,
+          rules,
+          identifier,
+          whenServing: (ms) => replica.whenServing(ms),
+          sales,
+          news,
+        }),
+      );
+      // Known once the readers are opened, which is last: until then there is nothing to tell of them.
+      let readers = (): readonly ReaderStatus[] => [];
+      const ageMs = (): number | null =>
+        replica.caughtUpAt === null ? null : Math.max(0, clock.now() - replica.caughtUpAt);
+      const kinds = new Map(config.readers.map((reader) => [reader.id, reader.kind]));
+      const readerView = (status: ReaderStatus): ReaderView => ({
+        id: status.readerId,
+        kind: kinds.get(status.readerId) ?? 'unknown',
+        status: status.kind,
+        code: status.kind === 'waiting' ? status.code : null,
+        scans: status.counters.scans,
+      });
+      const link = opened.add(
+        await TillLink.open(
+          {
+            tenant: config.tenant,
+            publicKey: keys.server,
+            version: ports.version,
+            journal,
+            versions: journal,
+            sessions: { next: () => journal.nextSession() },
+            noticeJitterMs: config.replica.noticeJitterMs,
+            openBus: (opening) => MqttBus.open(config.broker, { ...opening, clock, random, log }),
+            clock,
+            random,
+            log,
+          },
+          {
+            health: () => ({
+              unconfirmed: journal.unconfirmed,
+              replicaAgeMs: ageMs(),
+              readers: readers().map(({ readerId, kind }) => ({ id: readerId, status: kind })),
+            }),
+            onBehind: (collection) => replica.resync([collection]),
+            onUrgent: (urgent) => replica.applyUrgent(urgent),
+            onReseed: () => replica.reseed('ordered'),
+            onChange: () => told.changed(),
+          },
+        ),
+      );
+      const syncView = (): SyncView => {
+        const { caughtUpAt } = replica;
+        return {
+          server: link.status.connected ? 'connected' : 'disconnected',
+          unconfirmed: journal.unconfirmed,
+          replica: {
+            ready: caughtUpAt !== null,
+            customers: replica.count('customers'),
+            credentials: replica.count('credentials'),
+            caughtUpAt,
+            ageMs: ageMs(),
+          },
+        };
+      };
+      const supervisor = opened.add(
+        await ReaderSupervisor.open({
+          readers: config.readers.map((reader) => ({ id: reader.id, driver: driverFor(reader) })),
+          clock,
+          random,
+          log,
+          onScan: (scan) => desk.take(scan),
+          onStatus: (status) => {
+            news.tell({ event: 'reader', reader: readerView(status) });
+            link.healthChanged();
+          },
+        }),
+      );
+      opened.defer(
+        journal.onAppended(() => {
+          link.journalGrew();
+          told.changed();
+        }),
+      );
+      readers = () => supervisor.statuses();
+      told.begin(() => news.tell({ event: 'sync', sync: syncView() }));
+      replica.follow(link);
+      opened.defer(every(clock, config.replica.pollSeconds * 1_000, () => replica.resync()));
+      opened.defer(every(clock, RETENTION_EVERY_MS, () => removeOldEntries(journal, log)));
+
+      const till: TillPort = {
+        till: config.till,
+        store: config.store,
+        sales,
+        status: () => ({ sync: syncView(), readers: readers().map(readerView) }),
+        identifyTyped: (number) => desk.takeTyped(number),
+        onEvent: (listener) => news.onNews(listener),
+      };
+      const api = opened.add(await LocalApi.open({ config: config.api, till, clock, log }));
+      log.info({
+        event: 'till.ready',
+        till: config.till,
+        store: config.store,
+        api: api.url,
+        version: ports.version,
+      });
+      return new Till(api.url, opened);
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#opened.close();
+  }
+}
+
+/** Tells of many changes in one piece of news. */
+class SyncNews {
+  readonly #clock: Clock;
+  #tell: (() => void) | undefined;
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** From now on changes are told. */
+  begin(tell: () => void): void {
+    this.#tell = tell;
+  }
+
+  changed(): void {
+    if (this.#tell === undefined) return;
+    this.#cancel ??= this.#clock.schedule(SYNC_NEWS_MS, () => {
+      this.#cancel = undefined;
+      this.#tell?.();
+    });
+  }
+
+  close(): void {
+    this.#tell = undefined;
+    this.#cancel?.();
+  }
+}
+
+/** Calls `work` again and again; the returned function ends it. */
+function every(clock: Clock, intervalMs: number, work: () => void): () => void {
+  let cancel: () => void = () => {};
+  const next = (): void => {
+    cancel = clock.schedule(intervalMs, () => {
+      next();
+      work();
+    });
+  };
+  next();
+  return () => cancel();
+}
+
+function removeOldEntries(journal: Journal, log: Log): void {
+  try {
+    const removed = journal.removeOld();
+    if (removed > 0) log.info({ event: 'journal.retention', removed });
+  } catch (error) {
+    log.error({ event: 'journal.retention.failed', error: asError(error) });
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StammkundeError('DATA_UNWRITABLE', `${path} cannot be made`, { cause: error });
+  }
+}
