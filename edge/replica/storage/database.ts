@@ -127,8 +127,9 @@ export class SqliteDatabase {
     this.#connection.exec(sql);
   }
 
-  /** Idempotent. The last connection folds the WAL back into the file. */
+  /** Folds the WAL back into the file. Idempotent; whoever still holds the database is refused from then on. */
   close(): void {
+    this.#poison ??= new Error(`${this.settings.file} is closed`);
     this.#statements.clear();
     this.#connection.close();
   }

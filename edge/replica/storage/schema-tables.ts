@@ -12,7 +12,7 @@ export interface CollectionName {
   readonly version: number;
 }
 
-export interface IndexedColumn {
+interface IndexedColumn {
   readonly path: string;
   /** Name in SQL. */
   readonly name: string;

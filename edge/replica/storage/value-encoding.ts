@@ -11,8 +11,8 @@
 export type SqlValue = null | number | string | Buffer;
 
 export const NULL_VALUE = Number.NEGATIVE_INFINITY;
-export const FALSE_VALUE: Buffer = Buffer.from([2]);
-export const TRUE_VALUE: Buffer = Buffer.from([3]);
+const FALSE_VALUE: Buffer = Buffer.from([2]);
+const TRUE_VALUE: Buffer = Buffer.from([3]);
 const OPAQUE_VALUE: Buffer = Buffer.from([1]);
 
 /**

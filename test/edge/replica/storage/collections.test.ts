@@ -81,8 +81,8 @@ describe('a collection', () => {
         migrationStrategies: { 1: (old: Card): Card => ({ ...old, note: `was ${old.points}` }) },
       },
     });
-    const found = await cards.find({ selector: { note: 'was 2' } }).exec();
-    expect(found.map((document) => document.primary)).toEqual([card(2).id]);
+    expect(sqliteStoreOf(cards).readById(card(2).id)).toMatchObject({ note: 'was 2' });
+    expect(await cards.count({ selector: { note: 'was 2' } }).exec()).toBe(1);
     const old = await instanceOf(storage, cardSchema, 'cards');
     expect((await old.findDocumentsById([card(1).id], true)).length).toBe(0);
     await old.close();
@@ -284,6 +284,20 @@ describe('the way in beside RxDB', () => {
     const { cards } = await cardDatabase(getRxStorageMemory());
     expect(() => sqliteStoreOf(cards)).toThrow('not stored in sqlite-encrypted');
   });
+});
+
+test('a file abandoned under its collections refuses them, reports no error, and opens anew', async () => {
+  const reported: Error[] = [];
+  const storage = sqliteStorage({ onPoisoned: (error) => reported.push(error) });
+  const old = await instanceOf(storage, cardSchema);
+  await old.bulkWrite([{ document: filled(card(1)) }], 'test');
+  storage.abandon();
+  await expect(old.findDocumentsById([card(1).id], true)).rejects.toMatchObject({ code: 'REP_POISONED' });
+  expect(reported).toEqual([]);
+  const anew = await instanceOf(storage, cardSchema);
+  await old.close();
+  expect(await anew.findDocumentsById([card(1).id], true)).toHaveLength(1);
+  await anew.close();
 });
 
 test('two databases in one file do not see each other', async () => {
