@@ -1,0 +1,207 @@
+import { hasGs1CheckDigit, hasLuhnCheckDigit } from '../../foundation/check-digit.ts';
+import { gs1Elements, gs1KeyDigits, holdsGs1Key } from './gs1-elements.ts';
+import { paymentBrand } from './payment-card-brands.ts';
+
+/** Why something is taken for payment-card data. It never holds a digit of it. */
+export interface PaymentCardFinding {
+  /** `track`: magnetic stripe data · `emv-tlv`: tag 5A or 57 of a chip · `pan`: a card number. */
+  readonly reason: 'track' | 'emv-tlv' | 'pan';
+  readonly brand?: string;
+  /** Digits of the number. */
+  readonly length?: number;
+}
+
+/** What is known about where a text comes from. */
+export interface PaymentCardContext {
+  /** Stable lower-case name of the symbology it was read in, `typed` when a person typed it; absent when not known. */
+  readonly symbology?: string;
+  /** True for a number of a configured loyalty range, exact in prefix, length and source: it wins over a brand. */
+  readonly isLoyalty?: (number: string) => boolean;
+}
+
+/**
+ * Finds payment-card data (PCI DSS 4.0.1 account data) in a text or in raw bytes, in this order:
+ *
+ * 1. Stripe data, `;PAN=YYMM…` and `%B…^…^…` (ISO/IEC 7813), whatever the issuer. `;number?` is judged by its number.
+ * 2. EMV tags 5A and 57 (EMV book 3, annex A), in BER-TLV bytes or written in hex. Tag 9F24 (PAR) is no account data.
+ * 3. Numbers: maximal runs of 13–19 digits, single spaces and hyphens taken out, with a brand's prefix and length and
+ *    a Luhn check digit. The beginning of a grouped run and each group count too, so that an expiry date written after
+ *    a number does not hide it; an ungrouped run of 20 or more digits never counts.
+ *
+ * Not a card number, because what carries it says so: a configured loyalty number; a GTIN with its check digit in an
+ * EAN/UPC or ITF-14 symbol; a GS1 key with its check digit under its AI in a GS1 symbol; a UUID.
+ *
+ * Nor is a GTIN-13 with its check digit when the symbology is not known (a scanner without AIM identifiers, a typed
+ * article). Maestro's table holds 13-digit numbers from 50, 56–59 and 6, where Britain, Denmark, Poland, South Africa
+ * and China have their GTINs: a tenth of those would be refused at the till. Cards of that length are hardly to be
+ * found, and nine in ten of them are still refused, for lack of a GTIN check digit.
+ */
+export function findPaymentCard(
+  input: string | Uint8Array,
+  context: PaymentCardContext = {},
+): PaymentCardFinding | undefined {
+  const raw = typeof input === 'string' ? input : latin1(input);
+  // Full-width and other compatibility digits are digits to whoever reads them.
+  const text = typeof input === 'string' && !PRINTABLE_ASCII.test(input) ? input.normalize('NFKC') : raw;
+  if (isTrack(text, context.symbology)) return { reason: 'track' };
+  if (holdsEmvPan(raw)) return { reason: 'emv-tlv' };
+  if (context.isLoyalty?.(numberOf(text)) === true) return undefined;
+  if (isProductNumber(text, context.symbology) || UUID.test(text)) return undefined;
+  const isGs1 = context.symbology?.startsWith('gs1-') === true;
+  return (
+    findInRuns(isGs1 ? withoutGs1Keys(text) : withoutPar(text)) ?? (isGs1 ? findInValues(text) : undefined)
+  );
+}
+
+/** The number in `;number?`, the form of a loyalty card's track 2; any other text as it is. */
+export function numberOf(text: string): string {
+  return TRACK_2_NUMBER.exec(text)?.[1] ?? text;
+}
+
+const PRINTABLE_ASCII = /^[ -~]*$/;
+const TRACK_2_NUMBER = /^;([0-9]{1,37})\?.?$/s;
+/** Track 2, and track 3 with its two-digit format code; `==` stands for a missing expiry date. */
+const TRACK_2 = /[;+][0-9]{12,21}=(?:=|[0-9]{4})/;
+const TRACK_1 = /%[Bb][^^?]{1,32}\^[^^?]{0,40}\^/;
+/** A stripe reader may be set to leave the sentinels out. */
+const BARE_TRACK = /^(?:[0-9]{12,21}=(?:=|[0-9]{4})|[Bb][0-9 ]{12,24}\^)/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const DIGITS = /^[0-9]+$/;
+const EAN_UPC: ReadonlySet<string> = new Set([
+  'ean-13',
+  'ean-13-addon',
+  'ean-8',
+  'ean-addon',
+  'upc-a',
+  'upc-e',
+]);
+
+function isTrack(text: string, symbology: string | undefined): boolean {
+  return TRACK_2.test(text) || TRACK_1.test(text) || (symbology === 'magstripe' && BARE_TRACK.test(text));
+}
+
+function isProductNumber(text: string, symbology: string | undefined): boolean {
+  if (!DIGITS.test(text)) return false;
+  if (symbology === 'ean-13-addon')
+    return (text.length === 15 || text.length === 18) && hasGs1CheckDigit(text.slice(0, 13));
+  if (symbology === 'itf') return (text.length === 13 || text.length === 14) && hasGs1CheckDigit(text);
+  const carriesGtin13 =
+    symbology === undefined || symbology === 'unknown' || symbology === 'typed' || EAN_UPC.has(symbology);
+  return carriesGtin13 && text.length === 13 && hasGs1CheckDigit(text);
+}
+
+/** The text with a break in place of each GS1 key that its AI and check digit vouch for. */
+function withoutGs1Keys(text: string): string {
+  let rest = '';
+  let from = 0;
+  for (const element of gs1Elements(text)) {
+    if (!holdsGs1Key(element)) continue;
+    rest += `${text.slice(from, element.from)}|`;
+    from = element.from + element.ai.length + gs1KeyDigits(element.ai);
+  }
+  return rest + text.slice(from);
+}
+
+/** Values of GS1 elements on their own: their AI must not make a card number longer than it is. */
+function findInValues(text: string): PaymentCardFinding | undefined {
+  for (const element of gs1Elements(text)) {
+    const finding = holdsGs1Key(element) ? undefined : findInRuns(element.value);
+    if (finding !== undefined) return finding;
+  }
+  return undefined;
+}
+
+/** A PAR written in hex is mostly digits, some of which would pass for a card number. */
+function withoutPar(text: string): string {
+  return text.replace(HEX_PAR, '|');
+}
+
+/** Tag 9F24, 29 bytes, each an upper-case letter or a digit in hex. */
+const HEX_PAR = /9F241D(?:3[0-9]|4[1-9A-F]|5[0-9A]){29}/gi;
+
+const RUN_MIN = 13;
+const RUN_MAX = 19;
+
+function findInRuns(text: string): PaymentCardFinding | undefined {
+  let i = 0;
+  while (i < text.length) {
+    if (!isDigit(text.charCodeAt(i))) {
+      i += 1;
+      continue;
+    }
+    const groups: string[] = [];
+    for (;;) {
+      const from = i;
+      while (isDigit(text.charCodeAt(i))) i += 1;
+      groups.push(text.slice(from, i));
+      const separated = text.charCodeAt(i) === SPACE || text.charCodeAt(i) === HYPHEN;
+      if (!separated || !isDigit(text.charCodeAt(i + 1))) break;
+      i += 1;
+    }
+    const finding = findInGroups(groups);
+    if (finding !== undefined) return finding;
+  }
+  return undefined;
+}
+
+const SPACE = 0x20;
+const HYPHEN = 0x2d;
+
+/** NaN, past the end, is no digit. */
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+function findInGroups(groups: readonly string[]): PaymentCardFinding | undefined {
+  let beginning = '';
+  for (const group of groups) {
+    if (beginning.length <= RUN_MAX) beginning += group;
+    const finding = judge(beginning) ?? judge(group);
+    if (finding !== undefined) return finding;
+  }
+  return undefined;
+}
+
+function judge(digits: string): PaymentCardFinding | undefined {
+  if (digits.length < RUN_MIN || digits.length > RUN_MAX) return undefined;
+  const brand = paymentBrand(digits);
+  if (brand === undefined || !hasLuhnCheckDigit(digits)) return undefined;
+  return { reason: 'pan', brand, length: digits.length };
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/** Tags 5A and 57 in bytes, or in hex with or without separators between the bytes, wherever they stand. */
+function holdsEmvPan(text: string): boolean {
+  return (
+    holdsEmvPanIn(Buffer.from(text, 'latin1').toString('hex').toUpperCase(), 2) ||
+    holdsEmvPanIn(text.replace(BYTE_SEPARATORS, '').toUpperCase(), 1)
+  );
+}
+
+const BYTE_SEPARATORS = /[ :-]/g;
+
+/**
+ * Tag 5A: 13–19 digits, filled up with F, in at most 10 bytes. Tag 57: up to 19 digits, D, expiry date, in at most 19.
+ * The length must agree with the value, for otherwise any hexadecimal article number would do.
+ * @param step characters between two places where a tag can begin
+ */
+function holdsEmvPanIn(hex: string, step: 1 | 2): boolean {
+  for (let i = 0; i + TAG_AND_LENGTH < hex.length; i += step) {
+    const tag = hex.slice(i, i + 2);
+    if (tag !== '5A' && tag !== '57') continue;
+    // BER allows the length in two bytes as well.
+    const lengthAt = hex.startsWith('81', i + 2) ? i + 4 : i + 2;
+    const bytes = Number.parseInt(hex.slice(lengthAt, lengthAt + 2), 16);
+    const value = hex.slice(lengthAt + 2, lengthAt + 2 + bytes * 2);
+    if (tag === '5A' && bytes <= 10 && value.length === bytes * 2 && EMV_PAN.test(value)) return true;
+    if (tag === '57' && bytes <= 19 && EMV_TRACK_2.test(value)) return true;
+  }
+  return false;
+}
+
+const TAG_AND_LENGTH = 4;
+const EMV_PAN = /^[0-9]{13,19}F*$/;
+const EMV_TRACK_2 = /^[0-9]{12,19}D[0-9]{4}/;
