@@ -4,7 +4,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { StammkundeError } from '../foundation/errors.ts';
 import type { Random } from '../foundation/random.ts';
-import { newSecret, readKeyFile, readSecretText, readTokenFile, writeSecretFile } from '../foundation/secret-file.ts';
+import {
+  newSecret,
+  readKeyFile,
+  readSecretText,
+  readTokenFile,
+  writeSecretFile,
+} from '../foundation/secret-file.ts';
 import type { TenantId, TillId } from '../sync/contract/ids.ts';
 
 /** Where the server's secrets lie. */
@@ -55,7 +61,10 @@ export function createMissingKeys(files: KeyFiles, apiTokenFile: string, random:
   create(files.secretFile, () => newSecret(random), 'owner');
   create(files.signingKeyFile, newSigningKey, 'owner');
   create(apiTokenFile, () => newSecret(random), 'group');
-  const publicKey = createPublicKey(readSigningKey(files.signingKeyFile)).export({ type: 'spki', format: 'pem' });
+  const publicKey = createPublicKey(readSigningKey(files.signingKeyFile)).export({
+    type: 'spki',
+    format: 'pem',
+  });
   writeFileSync(publicKeyFileOf(files), publicKey, { mode: 0o644 });
   return created;
 }

@@ -125,10 +125,7 @@ function requireToken(app: FastifyInstance, token: string): void {
   const expected = digest(`Bearer ${token}`);
   app.addHook('onRequest', (request, reply, done) => {
     const path = request.url.split('?')[0] ?? '';
-    if (
-      OPEN_PATHS.includes(path) ||
-      timingSafeEqual(digest(request.headers.authorization ?? ''), expected)
-    ) {
+    if (OPEN_PATHS.includes(path) || timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) {
       done();
       return;
     }

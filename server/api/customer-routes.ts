@@ -63,7 +63,8 @@ export function customerRoutes(customers: Customers, cards: Cards) {
       method: 'PATCH',
       url: '/v1/customers/:id',
       schema: {
-        summary: 'Change status, tier, purposes or greeting; what takes something away is told to all tills at once',
+        summary:
+          'Change status, tier, purposes or greeting; what takes something away is told to all tills at once',
         params: Id,
         body: CustomerPatch,
         response: { 200: CustomerView, default: ErrorBody },

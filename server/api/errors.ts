@@ -64,7 +64,12 @@ export function errorHandler(log: Log) {
       send(reply, 'CARD_TAKEN', 'the id or the card was taken at the same time');
       return;
     }
-    log.error({ event: 'api.failed', method: request.method, route: request.routeOptions.url, error: asError(thrown) });
+    log.error({
+      event: 'api.failed',
+      method: request.method,
+      route: request.routeOptions.url,
+      error: asError(thrown),
+    });
     send(reply, 'API_INTERNAL', 'an unexpected fault');
   };
 }

@@ -9,7 +9,9 @@ export const Health = z.strictObject({
   intake: z.strictObject({
     waiting: z.int(),
     stalled: z.boolean(),
-    counts: z.record(z.string(), z.int()).describe('Entries by verdict and messages dropped, since the start'),
+    counts: z
+      .record(z.string(), z.int())
+      .describe('Entries by verdict and messages dropped, since the start'),
   }),
   requests: z.strictObject({ waiting: z.int(), dropped: z.int() }),
   feed: z.record(z.string(), z.string()).nullable().describe('Head of each collection, as xid/seq'),

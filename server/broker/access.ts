@@ -60,7 +60,13 @@ export class BrokerAccess {
 
   #readableBy(till: TillId): readonly string[] {
     const topics = this.#topics;
-    return [topics.receipt(till), topics.response(till), topics.command(till), topics.feedHead, topics.feedUrgent];
+    return [
+      topics.receipt(till),
+      topics.response(till),
+      topics.command(till),
+      topics.feedHead,
+      topics.feedUrgent,
+    ];
   }
 }
 

@@ -92,7 +92,9 @@ function listen(tcp: TcpServer, { host, port }: EmbeddedBrokerOptions): Promise<
     tcp.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         error.code === 'EADDRINUSE'
-          ? new StammkundeError('PORT_IN_USE', `the broker cannot listen on ${host}:${port}`, { cause: error })
+          ? new StammkundeError('PORT_IN_USE', `the broker cannot listen on ${host}:${port}`, {
+              cause: error,
+            })
           : error,
       );
     });

@@ -1,9 +1,17 @@
 import { z } from 'zod';
+import { findPaymentCard } from '../../sync/contract/payment-card.ts';
 import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
 import { Purpose, purposes } from '../../sync/contract/replica-documents.ts';
 import { Card, CardNumber } from '../cards/card.ts';
 
-const line = (max: number): z.ZodString => z.string().trim().min(1).max(max);
+/** A line of text. A payment-card number is refused wherever somebody may have put one. */
+const line = (max: number): z.ZodString =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number');
 
 /** Personal data; it never leaves the server and no till needs it. */
 export const Profile = z.strictObject({
@@ -33,7 +41,9 @@ const Tier = line(32).describe('Tier of the programme');
 /** A customer to be made, with the cards they get. */
 export const NewCustomer = z
   .strictObject({
-    id: Uuid.toLowerCase().optional().describe('Made by the caller, so that a repeated request makes one customer'),
+    id: Uuid.toLowerCase()
+      .optional()
+      .describe('Made by the caller, so that a repeated request makes one customer'),
     tier: Tier,
     purposes: Purposes.default([]),
     greeting: Greeting.default(null),

@@ -67,7 +67,9 @@ export class Customers {
     return view;
   }
 
-  #prepare(customer: NewCustomer): PreparedCustomer | { readonly id: string; readonly code: 'PAN_REJECTED' | 'CARD_NUMBER_INVALID' } {
+  #prepare(
+    customer: NewCustomer,
+  ): PreparedCustomer | { readonly id: string; readonly code: 'PAN_REJECTED' | 'CARD_NUMBER_INVALID' } {
     const { clock, random, cardNumbers } = this.#ports;
     const id = customer.id ?? uuidV7(clock.now(), random);
     const cards: PreparedCustomer['cards'][number][] = [];

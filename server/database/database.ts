@@ -67,7 +67,8 @@ export class Database implements Closable {
   static async open(source: DatabaseSource, ports: DatabasePorts): Promise<Database> {
     const opened = new Opened();
     try {
-      const db = 'url' in source ? connect(source.url, ports.log, opened) : await embed(source, ports, opened);
+      const db =
+        'url' in source ? connect(source.url, ports.log, opened) : await embed(source, ports, opened);
       await reach(db);
       await migrate(db);
       return new Database(db, await epochOf(db, ports), opened);
@@ -181,9 +182,13 @@ async function migrate(db: Queries): Promise<void> {
   const fault = asDatabaseFault(error);
   if (isFault(fault, 'DB_UNREACHABLE')) throw fault;
   const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-  throw new StammkundeError('DB_MIGRATION', `the schema cannot be brought up to date (${failed ?? 'order'})`, {
-    cause: error,
-  });
+  throw new StammkundeError(
+    'DB_MIGRATION',
+    `the schema cannot be brought up to date (${failed ?? 'order'})`,
+    {
+      cause: error,
+    },
+  );
 }
 
 async function epochOf(db: Queries, { clock, random }: DatabasePorts): Promise<string> {

@@ -25,7 +25,7 @@ export interface FeedResponderPorts {
   readonly database: Database;
   readonly topics: Topics;
   readonly statements: Statements;
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'publish'>;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -89,7 +89,9 @@ function enter(judged: readonly Judgement[]): {
 
 /** Each journal once, in one order, so that two servers cannot wait for each other. */
 export function distinctOwners(owners: readonly JournalOwner[]): readonly JournalOwner[] {
-  const byKey = new Map(owners.map(({ till, incarnation }) => [`${till}/${incarnation}`, { till, incarnation }]));
+  const byKey = new Map(
+    owners.map(({ till, incarnation }) => [`${till}/${incarnation}`, { till, incarnation }]),
+  );
   return [...byKey.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, owner]) => owner);
 }
 

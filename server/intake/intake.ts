@@ -31,7 +31,7 @@ export interface IntakePorts {
   readonly database: Database;
   readonly topics: Topics;
   readonly statements: Statements;
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'publish'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -1,3 +1,4 @@
+import { evaluateSale, totalPoints } from '../../sync/contract/earn.ts';
 import { points } from '../../sync/contract/points.ts';
 import type { Points } from '../../sync/contract/points.ts';
 import type { SaleCompleted } from '../../sync/contract/transaction.ts';
@@ -5,7 +6,10 @@ import type { Queries } from '../database/database.ts';
 import type { CustomerRow } from '../feed/feed-store.ts';
 import { currentProgramme, liveOffers, programmesOf } from '../programme/programme-store.ts';
 
-/** What sales of one group are calculated with. */
+/** No sale earns more: the largest amounts times the largest factors would leave what is counted exactly. */
+const POINTS_MAX = 1_000_000_000;
+
+/** What the sales of one group are calculated with. */
 export interface Rules {
   /** The points a sale earns, for the customer its card belongs to, if any. */
   pointsOf(sale: SaleCompleted, customer: CustomerRow | undefined): Points;
@@ -22,9 +26,11 @@ export async function readRules(db: Queries, versions: readonly number[]): Promi
   return {
     pointsOf(sale, customer) {
       const programme = programmes.get(sale.earned.programmeVersion) ?? current;
-      if (programme === undefined || sale.basket.currency !== programme.currency) return points(0);
-      void offers; void customer;
-      return points(Math.trunc(sale.basket.totalMinor / programme.earn.perMinor) * programme.earn.points);
+      const { basket, at } = sale;
+      // The server knows what holds; only a till's knowledge grows stale.
+      const circumstances = { customer: customer ?? null, basket, at, stale: false };
+      const { earned } = evaluateSale(programme, offers, circumstances);
+      return points(Math.min(POINTS_MAX, totalPoints(earned)));
     },
   };
 }

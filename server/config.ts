@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { logLevels } from '../foundation/log.ts';
+import { readYamlConfig } from '../foundation/yaml-config.ts';
+import type { Frozen } from '../foundation/yaml-config.ts';
+import { CardSchemes } from '../sync/contract/card-scheme.ts';
+import { TenantId } from '../sync/contract/ids.ts';
+import { MqttConfig } from '../sync/mqtt/config.ts';
+
+const Path = z.string().min(1);
+const Port = z.int().min(0).max(65_535);
+
+/** The server's settings: one YAML file. */
+export const ServerConfig = z.strictObject({
+  tenant: TenantId,
+  dataFolder: Path.describe('Folder for what the server keeps beside the database'),
+  database: z
+    .union([
+      z.strictObject({
+        embedded: Path.describe('Folder of the embedded database; it does not survive a power cut'),
+      }),
+      z.strictObject({
+        url: z
+          .string()
+          .regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres://')
+          .describe('Address of a PostgreSQL database, 14 or newer'),
+      }),
+    ])
+    .describe('Either the embedded database or a PostgreSQL'),
+  broker: z
+    .union([
+      z.strictObject({
+        embedded: z.strictObject({
+          host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
+          port: Port.describe('Port to listen on; 0 takes any free one'),
+        }),
+      }),
+      MqttConfig,
+    ])
+    .describe('Either the embedded broker or another one by address'),
+  http: z.strictObject({
+    host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
+    port: Port.describe('Port to listen on; 0 takes any free one'),
+    tokenFile: Path.describe('File with the bearer token of the HTTP API, mode 0640 or tighter'),
+  }),
+  keys: z.strictObject({
+    identifierKeyFile: Path.describe('Key of the blind indexes, the same on every till; mode 0600'),
+    signingKeyFile: Path.describe('Ed25519 key (PKCS #8, PEM) that signs what tills are told; mode 0600'),
+    secretFile: Path.describe('Secret that till tokens are derived from; mode 0600'),
+  }),
+  cardSchemes: CardSchemes.describe('Which numbers are cards of the programme'),
+  logLevel: z.enum(logLevels).default('info'),
+});
+export type ServerConfig = Frozen<z.infer<typeof ServerConfig>>;
+
+/** @throws StammkundeError CFG_UNREADABLE · CFG_INVALID */
+export function readServerConfig(path: string): ServerConfig {
+  return readYamlConfig(path, ServerConfig);
+}

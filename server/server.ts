@@ -1,0 +1,244 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../foundation/clock.ts';
+import { withDeadline } from '../foundation/deadline.ts';
+import { StammkundeError } from '../foundation/errors.ts';
+import { Opened } from '../foundation/lifecycle.ts';
+import type { Closable } from '../foundation/lifecycle.ts';
+import type { Log } from '../foundation/log.ts';
+import type { Random } from '../foundation/random.ts';
+import { writeSecretFile } from '../foundation/secret-file.ts';
+import type { Bus, BusOpening, PublishOptions, PublishOutcome } from '../sync/bus.ts';
+import { BlindIndexer } from '../sync/contract/blind-index.ts';
+import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
+import { MqttConfig } from '../sync/mqtt/config.ts';
+import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
+import { Api } from './api/api.ts';
+import { customerRoutes } from './api/customer-routes.ts';
+import { healthRoutes } from './api/health-routes.ts';
+import type { Health } from './api/health-routes.ts';
+import { ledgerRoutes } from './api/ledger-routes.ts';
+import { programmeRoutes } from './api/programme-routes.ts';
+import { BrokerAccess } from './broker/access.ts';
+import { EmbeddedBroker } from './broker/embedded-broker.ts';
+import { SchemeCardNumbers } from './cards/card-numbers.ts';
+import { Cards } from './cards/cards.ts';
+import type { Changes } from './changes.ts';
+import type { ServerConfig } from './config.ts';
+import { Customers } from './customers/customers.ts';
+import { Database } from './database/database.ts';
+import { FeedPublisher } from './feed/feed-publisher.ts';
+import { FeedResponder } from './feed/feed-responder.ts';
+import { Intake } from './intake/intake.ts';
+import { TillStates } from './intake/till-states.ts';
+import { loadApiToken, loadKeys, SERVER_USER, serverToken } from './keys.ts';
+import type { ServerKeys } from './keys.ts';
+import { Statements } from './statements.ts';
+
+/** How long the database may take to say that it is there. */
+const PING_DEADLINE_MS = 2_000;
+
+export interface ServerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** In place of the configured broker, for tests and simulations. */
+  readonly openBus?: (opening: BusOpening) => Promise<Bus>;
+}
+
+/** The centre: takes journals in, keeps the ledger, tells tills what they replicate, answers the HTTP API. */
+export class Server implements Closable {
+  /** Where the HTTP API is. */
+  readonly apiUrl: string;
+  /** Where tills connect; undefined with a broker handed in. */
+  readonly brokerUrl: string | undefined;
+  readonly #opened: Opened;
+
+  private constructor(apiUrl: string, brokerUrl: string | undefined, opened: Opened) {
+    this.apiUrl = apiUrl;
+    this.brokerUrl = brokerUrl;
+    this.#opened = opened;
+  }
+
+  /**
+   * @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED · DATA_UNWRITABLE · DATA_IN_USE · DB_UNREACHABLE · DB_MIGRATION
+   *   · PORT_IN_USE; nothing is left behind then
+   */
+  static async open(config: ServerConfig, ports: ServerPorts): Promise<Server> {
+    const opened = new Opened();
+    try {
+      return await compose(config, ports, opened, (apiUrl, brokerUrl) => {
+        return new Server(apiUrl, brokerUrl, opened);
+      });
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  /** Stops taking things in, finishes what was begun, then lets go of broker and database. */
+  close(): Promise<void> {
+    return this.#opened.close();
+  }
+}
+
+async function compose(
+  config: ServerConfig,
+  ports: ServerPorts,
+  opened: Opened,
+  make: (apiUrl: string, brokerUrl: string | undefined) => Server,
+): Promise<Server> {
+  const { clock, random, log } = ports;
+  const keys = loadKeys(config.keys);
+  const token = loadApiToken(config.http.tokenFile);
+  makeDataFolder(config.dataFolder);
+  const topics = topicsOf(config.tenant);
+  const database = opened.add(await Database.open(config.database, ports));
+  const statements = await Statements.open(database, { clock, signingKey: keys.signingKey });
+
+  // Handlers must stand before the bus opens, and what they need publishes on it.
+  let bus: Bus | undefined;
+  let publisher: FeedPublisher | undefined;
+  const outbox = {
+    publish: (topic: string, payload: Uint8Array, options: PublishOptions): Promise<PublishOutcome> =>
+      bus?.publish(topic, payload, options) ?? Promise.resolve('offline'),
+  };
+  const shared = { database, topics, statements, clock, log };
+  const intake = new Intake({ ...shared, bus: outbox, random, onCommitted: () => publisher?.changed() });
+  const responder = new FeedResponder({ ...shared, bus: outbox });
+  const states = new TillStates(shared);
+
+  const { openBus, url: brokerUrl } = await prepareBroker(config, keys, ports, opened);
+  bus = opened.add(
+    await openBus({
+      subscriptions: [
+        { filter: topics.journal(ANY_TILL), onMessage: (topic, payload) => intake.offer(topic, payload) },
+        { filter: topics.request(ANY_TILL), onMessage: (topic, payload) => responder.offer(topic, payload) },
+        { filter: topics.state(ANY_TILL), onMessage: (topic, payload) => states.offer(topic, payload) },
+      ],
+    }),
+  );
+  publisher = opened.add(new FeedPublisher({ ...shared, bus }));
+  for (const consumer of [states, responder, intake]) opened.add(consumer);
+
+  const cardNumbers = new SchemeCardNumbers(
+    config.cardSchemes.map(({ symbologies, lengths, ...scheme }) => ({
+      ...scheme,
+      symbologies: [...symbologies],
+      lengths: [...lengths],
+    })),
+    new BlindIndexer(keys.identifierKey, config.tenant),
+    ports,
+  );
+  const services = { database, cardNumbers, changes: publisher satisfies Changes, clock, random };
+  const customers = new Customers(services);
+  const health = healthOf({ database, bus, intake, responder, publisher, clock });
+  const api = opened.add(
+    await Api.open(
+      { host: config.http.host, port: config.http.port, token },
+      {
+        log,
+        routes: [
+          healthRoutes(health),
+          customerRoutes(customers, new Cards(services)),
+          ledgerRoutes(database, customers),
+          programmeRoutes(database, publisher, clock),
+        ],
+      },
+    ),
+  );
+  log.info({ event: 'server.ready', api: api.url, broker: brokerUrl, epoch: database.epoch });
+  return make(api.url, brokerUrl);
+}
+
+function makeDataFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StammkundeError('DATA_UNWRITABLE', `${path} cannot be created`, { cause: error });
+  }
+}
+
+/** How to open the bus: on a broker handed in, a configured one, or our own, which is started first. */
+async function prepareBroker(
+  config: ServerConfig,
+  keys: ServerKeys,
+  ports: ServerPorts,
+  opened: Opened,
+): Promise<{ readonly openBus: (opening: BusOpening) => Promise<Bus>; readonly url: string | undefined }> {
+  if (ports.openBus !== undefined) return { openBus: ports.openBus, url: undefined };
+  const { broker } = config;
+  if (!('embedded' in broker)) {
+    return { openBus: (opening) => MqttBus.open(broker, { ...ports, ...opening }), url: broker.url };
+  }
+  const { host, port } = broker.embedded;
+  const embedded = opened.add(
+    await EmbeddedBroker.open(
+      { host, port },
+      { access: new BrokerAccess(keys.secret, config.tenant), log: ports.log },
+    ),
+  );
+  const mqtt = MqttConfig.parse({
+    url: `mqtt://${reachable(host)}:${embedded.port}`,
+    username: SERVER_USER,
+    passwordFile: writeOwnToken(config, keys),
+  });
+  return { openBus: (opening) => MqttBus.open(mqtt, { ...ports, ...opening }), url: mqtt.url };
+}
+
+/** The server's token for its own broker, in a file as any client has it. */
+function writeOwnToken(config: ServerConfig, keys: ServerKeys): string {
+  const path = join(config.dataFolder, 'broker-token');
+  try {
+    rmSync(path, { force: true });
+    writeSecretFile(path, serverToken(keys.secret, config.tenant), 'owner');
+  } catch (error) {
+    throw new StammkundeError('DATA_UNWRITABLE', `${path} cannot be written`, { cause: error });
+  }
+  return path;
+}
+
+/** An address to connect to, for one to listen on. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function healthOf(parts: {
+  readonly database: Database;
+  readonly bus: Bus;
+  readonly intake: Intake;
+  readonly responder: FeedResponder;
+  readonly publisher: FeedPublisher;
+  readonly clock: Clock;
+}): () => Promise<Health> {
+  const { database, bus, intake, responder, publisher, clock } = parts;
+  return async () => {
+    const ping = withDeadline(database.ping(), {
+      clock,
+      deadlineMs: PING_DEADLINE_MS,
+      code: 'DB_UNREACHABLE',
+      what: 'the database',
+    });
+    const databaseWell = await ping.then(
+      () => true,
+      () => false,
+    );
+    const { waiting, stalled, counts } = intake.status;
+    const heads = publisher.heads?.heads;
+    return {
+      well: databaseWell && bus.connected && !stalled,
+      database: databaseWell,
+      broker: bus.connected,
+      intake: { waiting, stalled, counts: { ...counts } },
+      requests: { ...responder.status },
+      feed:
+        heads === undefined
+          ? null
+          : Object.fromEntries(
+              Object.entries(heads).map(([name, head]) => [name, `${head.xid}/${head.seq}`]),
+            ),
+    };
+  };
+}
