@@ -11,6 +11,7 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import { readTokenFile } from '../../foundation/secret-file.ts';
+import type { Frozen } from '../../foundation/yaml-config.ts';
 import { errorBody } from './api-error.ts';
 import type { ApiConfig } from './config.ts';
 import { DISPLAY_FOLDER, displayPolicy, serveDisplay } from './display-files.ts';
@@ -33,7 +34,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const CLIENT_MESSAGE_MAX_BYTES = 1_024;
 
 export interface LocalApiOptions {
-  readonly config: ApiConfig;
+  readonly config: Frozen<ApiConfig>;
   readonly till: TillPort;
   readonly clock: Clock;
   readonly log: Log;
@@ -106,7 +107,7 @@ export class LocalApi implements Closable {
   }
 }
 
-function readTokens(config: ApiConfig): Tokens {
+function readTokens(config: Frozen<ApiConfig>): Tokens {
   const tokens = { pos: readTokenFile(config.tokenFile), display: readTokenFile(config.displayTokenFile) };
   if (tokens.pos === tokens.display)
     throw new StammkundeError('CFG_INVALID', 'api.tokenFile and api.displayTokenFile hold the same token');
