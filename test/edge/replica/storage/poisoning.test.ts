@@ -1,7 +1,8 @@
 // Goal: one storage error during a pull never leaves a hole behind a checkpoint.
 // Method: a pull of many pages in which one statement fails; the database is reopened and pulled on; then counted.
 import { spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { isFault } from '../../../../foundation/errors.ts';
 import { sqliteStoreOf } from '../../../../edge/replica/storage/storage.ts';
@@ -12,7 +13,7 @@ import { cardDatabase, filled, instanceOf, sqliteStorage, temporaryFile } from '
 const positions = [1, 2, 4, 23, 25, 26, 27, 30, 52, 55, 78, 110];
 
 function run(...words: readonly string[]): string {
-  const program = join(import.meta.dirname, 'pull-with-faults.ts');
+  const program = fileURLToPath(new URL('./pull-with-faults.ts', import.meta.url));
   const { stdout, stderr } = spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' });
   if (stdout === '') throw new Error(stderr);
   return stdout;
