@@ -13,11 +13,11 @@ const response = { 200: SaleView, '4xx': ErrorBody, '5xx': ErrorBody };
 export function saleRoutes(till: TillPort): FastifyPluginAsyncZod {
   const { sales } = till;
   // Routes with nothing to say may be called without a body, or with an empty object.
-  const nothing = z.strictObject({}).optional();
+  const nothing = z.strictObject({}).nullish();
   return async (app) => {
     app.post(
       '/sales',
-      { schema: { tags, summary: 'Open a sale', body: OpenSaleRequest.optional(), response } },
+      { schema: { tags, summary: 'Open a sale', body: OpenSaleRequest.nullish(), response } },
       async ({ body }) => sales.open(body ?? {}),
     );
     app.get(
