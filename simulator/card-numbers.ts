@@ -63,3 +63,14 @@ export function cardNumber(scheme: CardSchemeName, ordinal: number): CardNumber 
     scannerPrefix: form.scannerPrefix,
   };
 }
+
+/**
+ * The AIM identifier a scanner would send for a number somebody typed in: EAN for what has the length of one, GS1-128
+ * for the demo's GSRN, Code 128 for anything else.
+ */
+export function likelyScannerPrefix(text: string): string {
+  if (/^\d{12,13}$/.test(text)) return forms.house.scannerPrefix;
+  if (/^\d{8}$/.test(text)) return ']E4';
+  if (/^\d{18}$/.test(text) && text.startsWith(GSRN_PREFIX)) return forms.gsrn.scannerPrefix;
+  return ']C0';
+}

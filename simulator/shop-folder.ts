@@ -15,6 +15,9 @@ export function shopPaths(root: string) {
     tillData: join(root, 'till'),
     serverConfig: join(root, 'server.yaml'),
     serverData: join(root, 'server'),
+    serverDatabase: join(root, 'server-database'),
+    /** Tells that the customers of this population are in the database. */
+    baseMark: join(root, 'customers-imported'),
     identifierKeyFile: key('identifier.key'),
     signingKeyFile: key('server.pem'),
     serverSecretFile: key('server.secret'),

@@ -1,0 +1,274 @@
+import { rmSync } from 'node:fs';
+import type { Clock } from '../foundation/clock.ts';
+import { sleep } from '../foundation/clock.ts';
+import { Opened } from '../foundation/lifecycle.ts';
+import type { Closable } from '../foundation/lifecycle.ts';
+import { newSecret, readTokenFile, writeSecretFile } from '../foundation/secret-file.ts';
+import type { Random } from '../foundation/random.ts';
+import { ChildProgram } from './child-program.ts';
+import { shopRuns } from './control-client.ts';
+import type { ControlOrder, ShopAddress } from './control-contract.ts';
+import { ControlServer } from './control-server.ts';
+import { importCustomerBase } from './customer-base.ts';
+import { freePort } from './free-port.ts';
+import { KeptProgram } from './kept-program.ts';
+import { NetworkProxy } from './network-proxy.ts';
+import type { NetworkState } from './network-proxy.ts';
+import type { Population } from './population.ts';
+import type { VirtualScanner } from './readers/virtual-scanner.ts';
+import { VirtualSerialScanner } from './readers/virtual-serial-scanner.ts';
+import { VirtualTcpScanner } from './readers/virtual-tcp-scanner.ts';
+import { ServerClient } from './server-client.ts';
+import { configureTill, prepareShop } from './shop-files.ts';
+import { makeShopFolders, shopPaths } from './shop-folder.ts';
+import type { ShopPaths } from './shop-folder.ts';
+import { TillClient } from './till-client.ts';
+import { TillEvents } from './till-events.ts';
+import { waitUntil } from './wait-until.ts';
+
+const SERVER_DEADLINE_MS = 60_000;
+const TILL_DEADLINE_MS = 30_000;
+const REPLICA_DEADLINE_MS = 120_000;
+const LOOK_EVERY_MS = 50;
+
+/** Ports a shop would like to have; 0 takes any free one. */
+export interface WishedPorts {
+  readonly tillApi: number;
+  readonly serverApi: number;
+  readonly broker: number;
+  readonly scanner: number;
+}
+
+export interface ShopOptions {
+  /** The data folder; what is in it is taken up again. */
+  readonly root: string;
+  readonly population: Population;
+  readonly wishedPorts: WishedPorts;
+  /** Whether server and till are started again when they end by themselves. */
+  readonly revive: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Tells a person how it goes. */
+  readonly say: (line: string) => void;
+  /** Aborted when the shop is to be given up, also while it is still opening. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A whole shop on one machine: the real server and the real till as processes of their own, scanners without hardware,
+ * and between till and server a network that can be broken.
+ *
+ * ```
+ *   serial scanner ──pty──┐                       ┌── NetworkProxy ──┐
+ *                         ├──► till (process) ◄───┤                  ├──► server (process): broker, API, database
+ *   network scanner ─TCP──┘        │ local API    └──────────────────┘
+ *                                  └──► display, POS, `npm run scan`
+ * ```
+ */
+export class Shop implements Closable {
+  readonly paths: ShopPaths;
+  readonly population: Population;
+  readonly serverUrl: string;
+  readonly tillUrl: string;
+  readonly server: ServerClient;
+  readonly till: TillClient;
+  readonly network: NetworkProxy;
+  readonly scanners: Readonly<Record<'serial' | 'tcp', VirtualScanner>>;
+  /** Settles with last words when server or till ended and will not be back. */
+  readonly failed: Promise<string>;
+  readonly #clock: Clock;
+  readonly #opened: Opened;
+
+  private constructor(parts: ShopParts, options: ShopOptions, opened: Opened) {
+    this.paths = parts.paths;
+    this.population = options.population;
+    this.serverUrl = parts.serverUrl;
+    this.tillUrl = parts.tillUrl;
+    this.server = parts.server;
+    this.till = new TillClient(parts.tillUrl, readTokenFile(parts.paths.tillTokenFile));
+    this.network = parts.network;
+    this.scanners = parts.scanners;
+    this.failed = parts.failed;
+    this.#clock = options.clock;
+    this.#opened = opened;
+  }
+
+  /**
+   * Resolves when the till holds every customer, and leaves nothing behind when it cannot come to that.
+   * @throws Error in words for a person
+   */
+  static async open(options: ShopOptions): Promise<Shop> {
+    const opened = new Opened();
+    try {
+      return await open(options, opened, (parts) => new Shop(parts, options, opened));
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  get displayUrl(): string {
+    return `${this.tillUrl}/#token=${readTokenFile(this.paths.displayTokenFile)}`;
+  }
+
+  /** The till's events, as its POS hears them. */
+  events(): Promise<TillEvents> {
+    return TillEvents.open(this.tillUrl, readTokenFile(this.paths.tillTokenFile), this.#clock);
+  }
+
+  setNetwork(state: NetworkState): void {
+    setNetwork(this.network, state);
+  }
+
+  close(): Promise<void> {
+    return this.#opened.close();
+  }
+}
+
+interface ShopParts {
+  readonly paths: ShopPaths;
+  readonly serverUrl: string;
+  readonly tillUrl: string;
+  readonly server: ServerClient;
+  readonly network: NetworkProxy;
+  readonly scanners: Readonly<Record<'serial' | 'tcp', VirtualScanner>>;
+  readonly failed: Promise<string>;
+}
+
+async function open(options: ShopOptions, opened: Opened, make: (parts: ShopParts) => Shop): Promise<Shop> {
+  const { clock, random, population, say } = options;
+  const paths = shopPaths(options.root);
+  makeShopFolders(paths);
+  if (await shopRuns(paths.root, clock)) throw new Error(`a shop runs in ${paths.root} already`);
+  const ports = await choosePorts(options.wishedPorts, say);
+  prepareShop(paths, ports, random);
+
+  const keep = (name: string, program: string, config: string): KeptProgram =>
+    opened.add(
+      new KeptProgram(
+        () =>
+          ChildProgram.start({
+            name,
+            program,
+            args: ['--config', config],
+            logPath: paths.logFile(name),
+            clock,
+          }),
+        { revive: options.revive, clock, say },
+      ),
+    );
+
+  say('starting the server …');
+  const serverProgram = keep('server', 'bin/stammkunde-server.js', paths.serverConfig);
+  const serverUrl = `http://127.0.0.1:${ports.serverApi}`;
+  const server = new ServerClient(serverUrl, readTokenFile(paths.serverTokenFile));
+  const serverGone = endOf(serverProgram.failed, options.signal);
+  await waitUntil(async () => ((await server.isWell()) ? true : undefined), {
+    clock,
+    deadlineMs: SERVER_DEADLINE_MS,
+    everyMs: LOOK_EVERY_MS,
+    what: 'the server',
+    signal: serverGone,
+  });
+  await importCustomerBase(server, population, paths.baseMark, { clock, say });
+
+  const serial = opened.add(await VirtualSerialScanner.open(paths.scannerLink));
+  const tcp = opened.add(await VirtualTcpScanner.open(ports.scanner));
+  const network = opened.add(await NetworkProxy.open({ target: { host: '127.0.0.1', port: ports.broker } }));
+  configureTill(paths, { apiPort: ports.tillApi, brokerPort: network.port, scannerPort: tcp.port });
+
+  say('starting the till …');
+  const tillProgram = keep('till', 'bin/stammkunde-edge.js', paths.tillConfig);
+  const failed = Promise.race([serverProgram.failed, tillProgram.failed]);
+  const tillUrl = `http://127.0.0.1:${ports.tillApi}`;
+  const shop = make({ paths, serverUrl, tillUrl, server, network, scanners: { serial, tcp }, failed });
+  await waitForReplica(shop, population, clock, endOf(failed, options.signal), say);
+
+  const obey = (order: ControlOrder): Promise<void> => carryOut(order, shop, clock);
+  const token = newSecret(random);
+  const control = opened.add(await ControlServer.open(token, obey));
+  const address: ShopAddress = {
+    controlPort: control.port,
+    controlToken: token,
+    tillUrl,
+    tillTokenFile: paths.tillTokenFile,
+  };
+  rmSync(paths.addressFile, { force: true });
+  writeSecretFile(paths.addressFile, JSON.stringify(address), 'owner');
+  opened.defer(() => rmSync(paths.addressFile, { force: true }));
+  return shop;
+}
+
+async function choosePorts(wished: WishedPorts, say: (line: string) => void): Promise<WishedPorts> {
+  const taken = new Set<number>();
+  const choose = async (name: string, wish: number): Promise<number> => {
+    let port = await freePort(wish);
+    while (taken.has(port)) port = await freePort(0);
+    taken.add(port);
+    if (wish !== 0 && port !== wish) say(`port ${wish} for the ${name} is taken, ${port} is used instead`);
+    return port;
+  };
+  return {
+    tillApi: await choose('till', wished.tillApi),
+    serverApi: await choose('server', wished.serverApi),
+    broker: await choose('broker', wished.broker),
+    scanner: await choose('network scanner', wished.scanner),
+  };
+}
+
+async function waitForReplica(
+  shop: Shop,
+  population: Population,
+  clock: Clock,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<void> {
+  const common = { clock, everyMs: LOOK_EVERY_MS, signal };
+  await waitUntil(() => shop.till.status(), { ...common, deadlineMs: TILL_DEADLINE_MS, what: 'the till' });
+  say(`waiting until the till holds ${population.size} customers …`);
+  await waitUntil(
+    async () => {
+      const { sync, readers } = await shop.till.status();
+      const complete =
+        sync.server === 'connected' &&
+        sync.replica.ready &&
+        sync.replica.customers === population.size &&
+        sync.replica.credentials === population.cardCount;
+      return complete && readers.every((reader) => reader.status === 'ready') ? true : undefined;
+    },
+    { ...common, deadlineMs: REPLICA_DEADLINE_MS, what: 'a complete replica and readers that are ready' },
+  );
+}
+
+async function carryOut(order: ControlOrder, shop: Shop, clock: Clock): Promise<void> {
+  switch (order.order) {
+    case 'send':
+      return shop.scanners[order.reader].send(Buffer.from(order.hex, 'hex'));
+    case 'unplug': {
+      const scanner = shop.scanners[order.reader];
+      await scanner.unplug();
+      await sleep(clock, order.seconds * 1_000);
+      return scanner.plugIn();
+    }
+    case 'network':
+      return setNetwork(shop.network, order.state);
+  }
+}
+
+function setNetwork(network: NetworkProxy, state: NetworkState): void {
+  switch (state) {
+    case 'up':
+      return network.restore();
+    case 'cut':
+      return network.cut();
+    case 'black-hole':
+      return network.blackHole();
+  }
+}
+
+/** Aborted with last words when a program has ended, and when `signal` is. */
+function endOf(failed: Promise<string>, signal: AbortSignal): AbortSignal {
+  const ended = new AbortController();
+  void failed.then((lastWords) => ended.abort(new Error(lastWords)));
+  return AbortSignal.any([ended.signal, signal]);
+}
