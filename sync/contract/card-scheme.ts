@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { hasGs1CheckDigit, hasLuhnCheckDigit } from '../../foundation/check-digit.ts';
 import { StammkundeError } from '../../foundation/errors.ts';
 import type { Frozen } from '../../foundation/yaml-config.ts';
+import { identifierKinds } from './credential.ts';
+import type { IdentifierKind } from './credential.ts';
 import { paymentBrandWithin } from './payment-card-brands.ts';
 
 /** Name of a symbology as readers report it, in lower case. */
@@ -126,15 +128,18 @@ export function compileCardSchemes(schemes: readonly CardScheme[]): CompiledSche
  * The first scheme, in the order of configuration, whose number `value` is; `check-digit` when one fits in source,
  * prefix, length and pattern and none has that check digit.
  * @param value the bare number: no sentinels, no separators, no AI
+ * @param kinds only schemes of these
  */
 export function matchCardScheme(
   { byLength }: CompiledSchemes,
   value: string,
   source: NumberSource,
+  kinds: readonly IdentifierKind[] = identifierKinds,
 ): { readonly scheme: CardScheme; readonly canonical: string } | 'check-digit' | undefined {
   let almost = false;
   for (const scheme of byLength.get(value.length) ?? []) {
-    if (!value.startsWith(scheme.prefix) || !comesFrom(scheme, source)) continue;
+    if (!value.startsWith(scheme.prefix) || !comesFrom(scheme, source) || !kinds.includes(scheme.kind))
+      continue;
     if (scheme.regExp?.test(value) === false) continue;
     if (hasCheckDigit(scheme, value)) return { scheme, canonical: value };
     // Letters where a check digit is calculated: some other code that begins alike.
