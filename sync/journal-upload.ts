@@ -7,6 +7,7 @@ import type { Random } from '../foundation/random.ts';
 import { retryDelayMs } from '../foundation/retry-schedule.ts';
 import type { Bus, Subscription } from './bus.ts';
 import type { JournalEntry, JournalOwner } from './contract/journal-entry.ts';
+import { BATCH_ENTRIES_MAX } from './contract/messages.ts';
 import type { EntryVerdict, JournalBatch, Receipt } from './contract/messages.ts';
 import type { Topics } from './contract/topics.ts';
 import { encode } from './contract/wire.ts';
@@ -208,7 +209,7 @@ export class JournalUpload implements Closable {
       const from = due.kind === 'again' ? due.from : this.#window.nextSeq;
       if (from === undefined || from > this.#journal.lastSeq) return;
       const limit = due.kind === 'again' ? due.to - due.from + 1 : this.#limits.batchEntries;
-      const entries = this.#batch(from, limit);
+      const entries = this.#batch(from, Math.min(limit, BATCH_ENTRIES_MAX));
       const [first, last] = [entries[0], entries.at(-1)];
       if (first === undefined || last === undefined) return;
       this.#window.sent(first.seq, last.seq, this.#clock.monotonicMs());

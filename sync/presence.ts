@@ -22,7 +22,7 @@ export interface PresenceTimes {
   readonly repeatMs: number;
 }
 
-export const defaultPresenceTimes: PresenceTimes = { debounceMs: 5_000, repeatMs: 300_000 };
+const defaultPresenceTimes: PresenceTimes = { debounceMs: 5_000, repeatMs: 300_000 };
 
 /**
  * Tells the server that the till is there and how it is: retained, on every connection, on change, and now and then.

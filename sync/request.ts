@@ -21,7 +21,7 @@ export interface RequestLimits {
   readonly deadlineMs: number;
 }
 
-export const defaultRequestLimits: RequestLimits = { inFlightMax: 4, waitingMax: 64, deadlineMs: 20_000 };
+const defaultRequestLimits: RequestLimits = { inFlightMax: 4, waitingMax: 64, deadlineMs: 20_000 };
 
 export type Answer = Extract<Response, { ok: true }>;
 

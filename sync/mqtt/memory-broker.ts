@@ -5,7 +5,7 @@ import type { PublishOptions, PublishOutcome, Will } from '../bus.ts';
 import { matchesFilter } from './topic-filter.ts';
 
 /** A message on one of its two ways. */
-export interface Passage {
+interface Passage {
   /** `up`: to the broker · `down`: from the broker to one subscriber. */
   readonly leg: 'up' | 'down';
   readonly topic: string;

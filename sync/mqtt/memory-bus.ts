@@ -1,19 +1,22 @@
 import type { Clock } from '../../foundation/clock.ts';
 import { sleep } from '../../foundation/clock.ts';
+import { asError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
-import type { Bus, BusOpening, PublishOptions, PublishOutcome } from '../bus.ts';
+import type { Bus, BusOpening, PublishOptions, PublishOutcome, Will } from '../bus.ts';
 import type { MemoryBroker, MemorySession } from './memory-broker.ts';
 import { Subscribers } from './subscribers.ts';
 import { assertTopic } from './topic-filter.ts';
 
 /** How long a publish waits for an acknowledgement that will not come. */
 const PUBLISH_TIMEOUT_MS = 10_000;
+/** Until a connection is tried again whose will could not be made. */
+const RETRY_MS = 1_000;
 
 /** The bus without a network, for tests and for a simulated world: same promises, and a plug to pull. */
 export class MemoryBus implements Bus {
   readonly #broker: MemoryBroker;
   readonly #clock: Clock;
-  readonly #opening: BusOpening;
+  readonly #opening: BusOpening & { readonly log: Log };
   readonly #subscribers: Subscribers;
   readonly #stopListening: () => void;
   #session: MemorySession | undefined;
@@ -78,9 +81,17 @@ export class MemoryBus implements Bus {
   #connectSoon(): void {
     queueMicrotask(() => {
       if (this.#closed || !this.#plugged || !this.#broker.running || this.#connected) return;
+      let will: Will | undefined;
+      try {
+        will = this.#opening.will?.();
+      } catch (error) {
+        this.#opening.log.error({ event: 'bus.attempt-failed', error: asError(error) });
+        this.#clock.schedule(RETRY_MS, () => this.#connectSoon());
+        return;
+      }
       const session: MemorySession = {
         filters: this.#subscribers.filters,
-        will: this.#opening.will?.(),
+        will,
         deliver: (topic, payload) => this.#subscribers.deliver(topic, payload),
         onLost: () => this.#becomeConnected(false),
       };

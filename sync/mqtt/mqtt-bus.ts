@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../../foundation/clock.ts';
-import { StammkundeError } from '../../foundation/errors.ts';
+import { StammkundeError, asError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { retryDelayMs } from '../../foundation/retry-schedule.ts';
@@ -39,6 +39,7 @@ export class MqttBus implements Bus {
   #attempt = 0;
   #lastProblem: string | undefined;
   #cancelRetry: () => void = () => {};
+  readonly #onAbort = (): void => void this.close();
   #closing: Promise<void> | undefined;
 
   private constructor(config: MqttConfig, dependencies: MqttBusDependencies) {
@@ -60,8 +61,7 @@ export class MqttBus implements Bus {
   static async open(config: MqttConfig, dependencies: MqttBusDependencies): Promise<MqttBus> {
     dependencies.signal?.throwIfAborted();
     const bus = new MqttBus(config, dependencies);
-    const onAbort = (): void => void bus.close();
-    dependencies.signal?.addEventListener('abort', onAbort, { once: true });
+    dependencies.signal?.addEventListener('abort', bus.#onAbort, { once: true });
     bus.#connect();
     return bus;
   }
@@ -87,6 +87,7 @@ export class MqttBus implements Bus {
 
   async #close(): Promise<void> {
     this.#cancelRetry();
+    this.#dependencies.signal?.removeEventListener('abort', this.#onAbort);
     const connection = this.#connection;
     this.#connection = undefined;
     this.#becomeConnected(false);
@@ -94,7 +95,17 @@ export class MqttBus implements Bus {
   }
 
   #connect(): void {
-    this.#connection = new MqttConnection(
+    try {
+      this.#connection = this.#newConnection();
+    } catch (error) {
+      // The will could not be made, or the client not be set up: to everyone else that is no connection, either.
+      this.#dependencies.log.error({ event: 'bus.attempt-failed', error: asError(error) });
+      this.#onEnded({ kind: 'lost', message: asError(error).message });
+    }
+  }
+
+  #newConnection(): MqttConnection {
+    return new MqttConnection(
       {
         url: this.#config.url,
         clientId: this.#clientId,

@@ -13,6 +13,8 @@ export interface BusWorld {
   /** On the same address, remembering nothing. */
   restartBroker(): Promise<void>;
   close(): Promise<void>;
+  /** Where time stands still unless it is moved. */
+  passTime?(): void;
 }
 
 /** Resolves when the bus is connected (or not any more). */
@@ -54,6 +56,7 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
         ],
       });
       onTestFinished(() => bus.close());
+      of.passTime?.();
       await whenConnected(bus);
       return { bus, inbox };
     }
@@ -211,6 +214,19 @@ export function busContract(name: string, makeWorld: () => Promise<BusWorld>): v
       });
       await bus.publish('bin', payload, { qos: 1 });
       expect(Buffer.from(await arrived.promise).equals(payload)).toBe(true);
+    });
+
+    test('a will that cannot be made is no connection yet, and is asked for again', async () => {
+      const shop = await world();
+      let asked = 0;
+      const { bus } = await open(shop, [], {
+        will: () => {
+          if ((asked += 1) === 1) throw new Error('disk full');
+          return { topic: 'state', payload: bytes('dead') };
+        },
+      });
+      expect(bus.connected).toBe(true);
+      expect(asked).toBe(2);
     });
 
     test('a wildcard is no topic to publish on', async () => {

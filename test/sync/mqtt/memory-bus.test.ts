@@ -18,6 +18,7 @@ busContract('in memory', () => {
     stopBroker: () => Promise.resolve(broker.stop()),
     restartBroker: () => Promise.resolve(broker.start()),
     close: () => Promise.resolve(),
+    passTime: () => void clock.advance(1_000),
   });
 });
 

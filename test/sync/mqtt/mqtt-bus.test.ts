@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Aedes } from 'aedes';
-import type { AedesOptions } from 'aedes';
+import { createServer as createTlsServer } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '../../../foundation/clock.ts';
 import type { Log, LogFields } from '../../../foundation/log.ts';
@@ -17,78 +16,10 @@ import { MqttBus } from '../../../sync/mqtt/mqtt-bus.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { busContract, whenConnected } from '../bus-contract.ts';
 import { Inbox } from '../support/inbox.ts';
+import { Listener, TestBroker } from '../support/test-broker.ts';
 
+const OPENSSL = 'openssl';
 const RECONNECT = { firstMs: 20, maxMs: 50 };
-
-/** A TCP server on a port of its own whose connections can be broken, and which can come back on the same port. */
-class Listener {
-  readonly sockets = new Set<Socket>();
-  port = 0;
-  readonly #serve: (socket: Socket) => void;
-  #server: Server | undefined;
-
-  constructor(serve: (socket: Socket) => void) {
-    this.#serve = serve;
-  }
-
-  async listen(): Promise<this> {
-    this.#server = createServer((socket) => {
-      this.sockets.add(socket);
-      socket.on('close', () => this.sockets.delete(socket));
-      socket.on('error', () => {});
-      this.#serve(socket);
-    });
-    this.#server.listen(this.port, '127.0.0.1');
-    await once(this.#server, 'listening');
-    // A TCP server's address is an object; only pipes have a string.
-    this.port = (this.#server.address() as AddressInfo).port;
-    return this;
-  }
-
-  async close(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    for (const socket of this.sockets) socket.destroy();
-    if (server === undefined) return;
-    server.close();
-    await once(server, 'close');
-  }
-}
-
-/** A real broker that can be killed and come back, remembering nothing. */
-class TestBroker {
-  readonly #options: AedesOptions;
-  readonly listener: Listener;
-  aedes: Aedes | undefined;
-
-  private constructor(options: AedesOptions) {
-    this.#options = options;
-    this.listener = new Listener((socket) => void this.aedes?.handle(socket));
-  }
-
-  static async open(options: AedesOptions = {}): Promise<TestBroker> {
-    const broker = new TestBroker(options);
-    await broker.start();
-    onTestFinished(() => broker.stop());
-    return broker;
-  }
-
-  get url(): string {
-    return `mqtt://127.0.0.1:${this.listener.port}`;
-  }
-
-  async start(): Promise<void> {
-    this.aedes = await Aedes.createBroker(this.#options);
-    await this.listener.listen();
-  }
-
-  async stop(): Promise<void> {
-    const aedes = this.aedes;
-    this.aedes = undefined;
-    await this.listener.close();
-    if (aedes !== undefined) await new Promise<void>((resolve) => aedes.close(() => resolve()));
-  }
-}
 
 function openBus(
   url: string,
@@ -347,6 +278,50 @@ test('the password is read from a file that only the service account may read', 
       code: 'KEY_EXPOSED',
     },
   );
+});
+
+test('over TLS only a broker with a certificate of the named authority is believed', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'bus-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  try {
+    execFileSync(
+      OPENSSL,
+      `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${key} -out ${cert}`.split(
+        ' ',
+      ),
+      { stdio: 'ignore' },
+    );
+  } catch {
+    context.skip('openssl is not installed: no certificate to test with');
+  }
+  const broker = await TestBroker.open();
+  const listener = await new Listener(
+    (socket) => void broker.aedes?.handle(socket),
+    (serve) => createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, serve),
+  ).listen();
+  onTestFinished(() => listener.close());
+  const url = `mqtts://127.0.0.1:${listener.port}`;
+  const trusting = await openBus(url, {}, { config: { caFile: cert } });
+  onTestFinished(() => trusting.close());
+  await whenConnected(trusting);
+  expect(await trusting.publish('t', Buffer.from('x'), { qos: 1 })).toBe('sent');
+  const { log, line } = watchLog('bus.unreachable');
+  const wary = await openBus(url, {}, { log });
+  onTestFinished(() => wary.close());
+  const { code, reason } = await line;
+  expect(code).toBe('BUS_UNREACHABLE');
+  expect(reason).toMatch(/^self-signed certificate/);
+});
+
+test('a file of authorities that is not there is said at once', async () => {
+  await expect(openBus('mqtts://127.0.0.1:1', {}, { config: { caFile: '/nowhere' } })).rejects.toMatchObject({
+    code: 'CFG_UNREADABLE',
+  });
+});
+
+test('a password without a user name is refused by the configuration', () => {
+  expect(MqttConfig.safeParse({ url: 'mqtt://broker', passwordFile: '/etc/password' }).success).toBe(false);
 });
 
 test.each(['http://broker', 'mqtt://user:secret@broker', 'mqtt://broker?clientId=x', 'broker:1883'])(

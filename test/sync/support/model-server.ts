@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { z } from 'zod';
 import type { Clock } from '../../../foundation/clock.ts';
 import { silentLog } from '../../../foundation/log.ts';
-import type { Bus } from '../../../sync/bus.ts';
+import type { Bus, BusOpening } from '../../../sync/bus.ts';
 import type { FeedPosition } from '../../../sync/contract/feed.ts';
 import { entryHash } from '../../../sync/contract/journal-entry.ts';
 import type { JournalEntry, JournalOwner } from '../../../sync/contract/journal-entry.ts';
@@ -47,12 +47,22 @@ export class ModelServer {
     this.#owner = owner;
   }
 
-  static async open(broker: MemoryBroker, clock: Clock, owner: JournalOwner): Promise<ModelServer> {
+  static open(broker: MemoryBroker, clock: Clock, owner: JournalOwner): Promise<ModelServer> {
+    return ModelServer.openOn(
+      (opening) => MemoryBus.open(broker, { ...opening, clock, log: silentLog }),
+      clock,
+      owner,
+    );
+  }
+
+  static async openOn(
+    openBus: (opening: BusOpening) => Promise<Bus>,
+    clock: Clock,
+    owner: JournalOwner,
+  ): Promise<ModelServer> {
     // The subscriptions speak to the server that is made right after.
     const later: { server?: ModelServer } = {};
-    const bus = await MemoryBus.open(broker, {
-      clock,
-      log: silentLog,
+    const bus = await openBus({
       subscriptions: [
         {
           filter: topics.journal(ANY_TILL),
