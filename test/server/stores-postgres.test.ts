@@ -1,0 +1,109 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { SystemClock } from '../../foundation/clock.ts';
+import { silentLog } from '../../foundation/log.ts';
+import { SystemRandom } from '../../foundation/random.ts';
+import { insertCustomers } from '../../server/customers/insert-customers.ts';
+import { Database } from '../../server/database/database.ts';
+import { readFeedHeads } from '../../server/feed/feed-store.ts';
+import { commitBatches } from '../../server/intake/commit-batches.ts';
+import { readTrialBalance } from '../../server/ledger/ledger-store.ts';
+import { startPostgres } from '../support/postgres.ts';
+import type { TestPostgres } from '../support/postgres.ts';
+import { prepared, pull, storesSuite } from './stores.suite.ts';
+import { TestTill } from './test-till.ts';
+
+const ports = { clock: new SystemClock(), random: new SystemRandom(), log: silentLog };
+
+describe('the stores on PostgreSQL', () => {
+  let postgres: TestPostgres | { readonly missing: string };
+  let database: Database;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    if ('url' in postgres) database = await Database.open({ url: postgres.url }, ports);
+  });
+  beforeEach((context) => {
+    if ('missing' in postgres) context.skip(postgres.missing);
+  });
+  afterAll(async () => {
+    await database?.close();
+    if ('url' in postgres) await postgres.close();
+  });
+
+  storesSuite(() => database);
+
+  // The feed is read while many write, some of them holding their transaction open for a while. A reader that went by
+  // the sequence alone would pass rows that are committed later.
+  test('a reader of the feed misses nothing that concurrent writers commit', async () => {
+    const start = (await readFeedHeads(database.db, database.epoch)).heads.customers;
+    const seen = new Set<unknown>();
+    const written: string[] = [];
+    const till = new TestTill();
+    let writing = true;
+    const reader = (async () => {
+      let position: Awaited<ReturnType<typeof pull>>['position'] = start;
+      for (let last = false; ; last = !writing) {
+        const page = await pull(database, 'customers', position, 50);
+        for (const document of page.documents) {
+          expect(seen.has(document['id'])).toBe(false);
+          seen.add(document['id']);
+        }
+        position = page.position;
+        if (last) return;
+      }
+    })();
+    const writer = async (n: number): Promise<void> => {
+      for (let i = 0; i < 25; i += 1) {
+        const id = till.id();
+        await database.db.transaction().execute(async (tx) => {
+          await sql`insert into customer (id, status, tier, points_at, created_at) values (${id}, 'active', 'basic', 0, 0)`.execute(
+            tx,
+          );
+          if ((i + n) % 3 === 0) await sql`select pg_sleep(0.004)`.execute(tx);
+        });
+        written.push(id);
+      }
+    };
+    await Promise.all([0, 1, 2, 3, 4, 5].map(writer));
+    writing = false;
+    await reader;
+    expect(written.filter((id) => !seen.has(id))).toEqual([]);
+    expect(seen.size).toBe(written.length);
+  });
+
+  test('servers that take in the same journals at once count each sale once', async () => {
+    const other = await Database.open({ url: 'url' in postgres ? postgres.url : '' }, ports);
+    try {
+      const tills = Array.from({ length: 4 }, () => new TestTill());
+      for (const till of tills) for (let i = 0; i < 20; i += 1) till.sell(till.index(), 100 * i);
+      const before = await readTrialBalance(database.db);
+      const rounds = [database, other, database, other].map(async (server, n) => {
+        for (let from = 1; from <= 20; from += 5) {
+          const batches = tills.map((till) => till.batch(from, Math.min(20, from + 4 + n)));
+          await commitBatches(server, n % 2 === 0 ? batches : batches.toReversed(), ports.clock);
+        }
+      });
+      await Promise.all(rounds);
+      const after = await readTrialBalance(database.db);
+      expect(after.transactions - before.transactions).toBe(80);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('a card given away while its sale is posted leaves no points behind', async () => {
+    const till = new TestTill();
+    const cards = Array.from({ length: 30 }, () => till.index());
+    for (const index of cards) till.sell(index, 1_000);
+    await Promise.all([
+      ...cards.map((_, i) => commitBatches(database, [till.batch(i + 1, i + 1)], ports.clock)),
+      ...cards.map((index) =>
+        database.transaction((tx) => insertCustomers(tx, [prepared(till.id(), [index])], ports)),
+      ),
+    ]);
+    const { rows } = await sql`
+      select from ledger_account where balance <> 0 and id = any(${cards.map((index) => `unclaimed:${index}`)}::text[])
+    `.execute(database.db);
+    expect(rows).toHaveLength(0);
+  });
+});
