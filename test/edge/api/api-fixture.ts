@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
@@ -136,7 +136,7 @@ export async function call(api: LocalApi, options: Call): Promise<Answer> {
   // A body that is refused early may break the pipe after the answer has come.
   sent.on('error', () => {});
   sent.end(payload);
-  const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage]; // what 'response' carries
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]; // what 'response' carries
   let text = '';
   response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   await once(response, 'close');

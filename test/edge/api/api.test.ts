@@ -21,7 +21,7 @@ const code = (expected: string): unknown => expect.objectContaining({ code: expe
 
 async function sale({ api }: ApiShop, request: Call): Promise<SaleView> {
   const answer = await call(api, request);
-  expect(answer.status, answer.text).toBe(200);
+  expect(answer).toMatchObject({ status: 200 });
   return SaleView.parse(answer.json);
 }
 
@@ -174,11 +174,14 @@ describe('a request that does not fit', () => {
     });
     expect(refusal(answer)).toEqual([400, 'API_INVALID']);
     const problems = ErrorBody.parse(answer.json).error.problems ?? [];
-    for (const path of ['/currency', '/lines/0/id', '/lines/0/quantityMilli', '/lines/0/totalMinor', 'extra'])
-      expect(
-        problems.some((problem) => problem.includes(path)),
-        path,
-      ).toBe(true);
+    const missed = [
+      '/currency',
+      '/lines/0/id',
+      '/lines/0/quantityMilli',
+      '/lines/0/totalMinor',
+      'extra',
+    ].filter((path) => !problems.some((problem) => problem.includes(path)));
+    expect(missed).toEqual([]);
   });
 
   test('an id that is none is refused before anything is looked up', async () => {
