@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../foundation/clock.ts';
 import type { Closable } from '../foundation/lifecycle.ts';
@@ -49,7 +50,7 @@ export class ChildProgram implements Closable {
     });
   }
 
-  /** @param program path of the script from the project's root, such as `bin/stammkunde-edge.js` */
+  /** @param options.program path of the script, absolute or from the project's root, such as `bin/stammkunde-edge.js` */
   static start(options: {
     readonly name: string;
     readonly program: string;
@@ -115,10 +116,10 @@ export class ChildProgram implements Closable {
   }
 }
 
-/** A path from the project's root, in a checkout as in the published package. */
+/** A path from the project's root, in a checkout as in the published package; an absolute one stays as it is. */
 function projectPath(path: string): string {
   const root = import.meta.url.endsWith('.ts') ? '../' : '../../';
-  return fileURLToPath(new URL(root + path, import.meta.url));
+  return resolve(fileURLToPath(new URL(root, import.meta.url)), path);
 }
 
 function endWithParent(): string {
