@@ -1,11 +1,12 @@
-// Appends without end and prints each sequence once `append` has returned; its parent kills it.
+// Appends without end, or so many entries, and prints each sequence once `append` has returned; its parent kills it.
 import { writeSync } from 'node:fs';
 import { SystemRandom } from '../../../foundation/random.ts';
 import { completedSale, openJournal } from './journal-fixture.ts';
 
 const random = new SystemRandom();
 const journal = await openJournal(process.argv[2] ?? '', { random, unconfirmedMax: 1_000_000 });
-for (;;) {
+const count = Number(process.argv[3] ?? Infinity);
+for (let i = 0; i < count; i += 1) {
   const transaction = { ...completedSale(), saleId: uuid() };
   writeSync(1, `${journal.append(transaction).seq}\n`);
 }

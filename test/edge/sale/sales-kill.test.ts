@@ -27,7 +27,7 @@ async function sellUntilKilled(folder: string, answers: number): Promise<Readonl
 test('after a kill -9 every sale is where its last answer left it, or one step further', async () => {
   const clock = new ManualClock();
   const folder = temporaryFolder(onTestFinished);
-  for (const answers of [1, 2, 3, 8, 20, 40]) {
+  for (const answers of [1, 2, 3, 30]) {
     const told = await sellUntilKilled(folder, answers);
     const random = new SystemRandom();
     const journal = await openJournal(folder, { clock, random, unconfirmedMax: 1_000_000 });
