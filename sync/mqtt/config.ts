@@ -18,7 +18,7 @@ export const MqttConfig = z
       .describe('File with the password at the broker, readable by the service account alone (mode 0600)'),
     clientId: z
       .string()
-      .regex(/^[A-Za-z0-9_-]{1,64}$/)
+      .regex(/^[A-Za-z0-9_-]{1,100}$/)
       .optional()
       .describe(
         'Client id at the broker; two clients with the same one throw each other out. Made up when absent',
