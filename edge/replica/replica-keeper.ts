@@ -100,7 +100,10 @@ export class ReplicaKeeper implements Closable {
   /** Resolves at once, or, for the moment in which a replica is reopened, when that is done or `deadlineMs` are over. */
   async whenServing(deadlineMs: number): Promise<void> {
     if (this.#serving !== undefined) return;
-    await Promise.race([this.idle(), sleep(this.#ports.clock, deadlineMs, this.#closing.signal).catch(() => {})]);
+    await Promise.race([
+      this.idle(),
+      sleep(this.#ports.clock, deadlineMs, this.#closing.signal).catch(() => {}),
+    ]);
   }
 
   count(collection: ReplicaCollection): number {

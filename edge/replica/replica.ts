@@ -1,10 +1,11 @@
 import { createRxDatabase } from 'rxdb';
-import type { RxCollection, RxDatabase } from 'rxdb';
+import type { RxCollection, RxDatabase, RxDocumentData } from 'rxdb';
 import { replicateRxCollection } from 'rxdb/plugins/replication';
 import type { RxReplicationState } from 'rxdb/plugins/replication';
 import { Subject } from 'rxjs';
 import type { Clock, Instant } from '../../foundation/clock.ts';
 import { sleep } from '../../foundation/clock.ts';
+import { withDeadline } from '../../foundation/deadline.ts';
 import { asError, isFault } from '../../foundation/errors.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
@@ -47,8 +48,12 @@ export interface ReplicaPorts {
   onCaughtUp(collection: ReplicaCollection, position: FeedPosition): void;
 }
 
-/** Documents asked for at once: RxDB's default of 100 is six times slower, and more would hold the event loop longer. */
-const PULL_PAGE = 2_000;
+/** Documents asked for at once while the replica is empty: most a second. */
+const LOADING_PAGE = 5_000;
+/** Documents asked for at once afterwards: writing them holds up a scan for a few milliseconds at most. */
+const SERVING_PAGE = 200;
+/** RxDB may never finish closing a database whose storage failed; the file is then closed under it. */
+const CLOSE_DEADLINE_MS = 2_000;
 /** Between failed pulls; a notice from the server cuts the wait short. */
 const PULL_RETRY = { firstMs: 500, maxMs: 30_000 } as const;
 
@@ -66,6 +71,7 @@ export class Replica implements Closable {
   readonly #opened: Opened;
   readonly #caughtUpAt = new Map<ReplicaCollection, Instant>();
   readonly #resync = new Map<ReplicaCollection, Subject<'RESYNC'>>();
+  readonly #replications = new Map<ReplicaCollection, { readonly batchSize: number; end(): Promise<void> }>();
   readonly #closing = new AbortController();
   #wake = new AbortController();
   #note: ReplicaNote;
@@ -105,7 +111,19 @@ export class Replica implements Closable {
         multiInstance: false,
         eventReduce: false,
       });
-      opened.defer(() => void database.close());
+      opened.defer(async () => {
+        try {
+          const closing = database.close();
+          await withDeadline(closing, {
+            clock: ports.clock,
+            deadlineMs: CLOSE_DEADLINE_MS,
+            code: 'REP_POISONED',
+            what: 'closing the replica',
+          });
+        } finally {
+          storage.abandon();
+        }
+      });
       await database.addCollections({
         credentials: { schema: replicaSchemas.credentials },
         customers: { schema: replicaSchemas.customers },
@@ -129,11 +147,11 @@ export class Replica implements Closable {
   }
 
   credential(index: string): CredentialDocument | undefined {
-    return sqliteStoreOf(this.#database.collections.credentials).readById(index);
+    return plain(sqliteStoreOf(this.#database.collections.credentials).readById(index));
   }
 
   customer(id: string): CustomerDocument | undefined {
-    return sqliteStoreOf(this.#database.collections.customers).readById(id);
+    return plain(sqliteStoreOf(this.#database.collections.customers).readById(id));
   }
 
   /** The programme's rules, absent before the first pull. */
@@ -153,7 +171,7 @@ export class Replica implements Closable {
   /** Number of documents in a collection, deleted ones not counted. */
   count(collection: ReplicaCollection): number {
     // The four collections differ in their documents only, which do not matter for counting.
-    return sqliteStoreOf(this.#database.collections[collection] as RxCollection<unknown>).count();
+    return sqliteStoreOf(this.#database.collections[collection] as RxCollection<unknown>).liveCount();
   }
 
   /** Begins to follow the server's feed, for as long as the replica is open. */
@@ -168,13 +186,17 @@ export class Replica implements Closable {
     for (const name of collections) this.#resync.get(name)?.next('RESYNC');
   }
 
-  close(): Promise<void> {
-    this.#closing.abort();
-    this.#wake.abort();
-    return this.#opened.close();
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort();
+      this.#wake.abort();
+      for (const { end } of this.#replications.values()) this.#opened.defer(end);
+    }
+    await this.#opened.close();
   }
 
   #followCollection(name: ReplicaCollection, source: FeedSource): void {
+    const batchSize = this.#note.caughtUpAt === null ? LOADING_PAGE : SERVING_PAGE;
     const resync = new Subject<'RESYNC'>();
     this.#resync.set(name, resync);
     let failures = 0;
@@ -188,7 +210,7 @@ export class Replica implements Closable {
         toggleOnDocumentVisible: false,
         retryTime: 10,
         pull: {
-          batchSize: PULL_PAGE,
+          batchSize,
           stream$: resync,
           handler: async (checkpoint, limit) => {
             const askedAt = this.#ports.clock.now();
@@ -197,7 +219,7 @@ export class Replica implements Closable {
               const documents = pulledDocuments(name, page);
               failures = 0;
               if (documents.length < limit) {
-                this.#noteCaughtUp(name, askedAt, page.position, replication);
+                this.#noteCaughtUp(name, askedAt, page.position, replication, source);
               }
               return { documents, checkpoint: page.position };
             } catch (error) {
@@ -218,10 +240,22 @@ export class Replica implements Closable {
     const subscription = replication.error$.subscribe((error) => {
       this.#ports.log.debug({ event: 'replica.replication.error', collection: name, code: error.code });
     });
-    this.#opened.defer(async () => {
-      subscription.unsubscribe();
-      await replication.cancel();
+    this.#replications.set(name, {
+      batchSize,
+      end: async () => {
+        subscription.unsubscribe();
+        await replication.cancel();
+      },
     });
+  }
+
+  /** Once loaded, a collection goes on with small pages. */
+  async #slowDown(name: ReplicaCollection, source: FeedSource): Promise<void> {
+    const running = this.#replications.get(name);
+    if (running?.batchSize !== LOADING_PAGE || this.#note.caughtUpAt === null) return;
+    this.#replications.delete(name);
+    await running.end();
+    if (!this.#closing.signal.aborted) this.#followCollection(name, source);
   }
 
   /** The page that ends the feed is on its way into the storage; once it is there, the collection is caught up. */
@@ -230,6 +264,7 @@ export class Replica implements Closable {
     askedAt: Instant,
     position: FeedPosition,
     replication: RxReplicationState<ReplicaDocuments[typeof name], FeedPosition>,
+    source: FeedSource,
   ): void {
     const note = async (): Promise<void> => {
       await Promise.resolve();
@@ -239,10 +274,12 @@ export class Replica implements Closable {
       if (name === 'offers' || name === 'programme') await this.#readRules();
       const oldest = Math.min(...replicaCollectionNames.map((each) => this.#caughtUpAt.get(each) ?? 0));
       if (oldest > 0 && oldest !== this.#note.caughtUpAt) {
-        this.#note = { id: 'note', caughtUpAt: oldest, epoch: position.epoch };
-        await this.#database.collections.note.upsert(this.#note);
+        const note: ReplicaNote = { id: 'note', caughtUpAt: oldest, epoch: position.epoch };
+        await this.#database.collections.note.upsert(note);
+        this.#note = note;
       }
       this.#ports.onCaughtUp(name, position);
+      for (const each of replicaCollectionNames) await this.#slowDown(each, source);
     };
     note().catch((error: unknown) => {
       if (!this.#closing.signal.aborted)
@@ -267,4 +304,12 @@ export class Replica implements Closable {
       // Woken by a notice or by closing: go on at once.
     }
   }
+}
+
+/** A document without what RxDB notes about it; a deleted one is none. */
+function plain<T>(stored: RxDocumentData<T> | undefined): T | undefined {
+  if (stored === undefined || stored._deleted) return undefined;
+  const { _deleted, _attachments, _meta, _rev, ...document } = stored;
+  // Without RxDB's own four fields it is the document again, which TypeScript cannot see for an unknown T.
+  return document as unknown as T;
 }

@@ -31,6 +31,7 @@ const delimitedFraming = z
       .array(terminator)
       .max(4)
       .default(['cr', 'lf'])
+      .readonly()
       .describe('What ends a scan; cr also takes the lf after it. May be empty with stxEtx or idleGapMs'),
     stxEtx: z
       .boolean()

@@ -35,6 +35,8 @@ export interface SqliteStore<T> {
    * @throws StammkundeError REP_POISONED when the file is damaged
    */
   readById(id: string): RxDocumentData<T> | undefined;
+  /** Documents that are not deleted; costs one read however many there are. */
+  liveCount(): number;
   /**
    * Loads documents that are not there yet, in one transaction and without events, filling in what RxDB expects
    * (`_deleted`, `_attachments`, `_meta`, `_rev`). For snapshots, before the collection is used. A few thousand at a
@@ -88,6 +90,7 @@ export class RxStorageInstanceSqlite<T> implements RxStorageInstance<
     const firstRevision = `1-${params.databaseInstanceToken}`;
     const store: SqliteStore<T> = {
       readById: (id) => table.readById(id),
+      liveCount: () => table.liveCount(),
       explain: (prepared) => table.explain(prepared),
       bulkLoad: (documents) => {
         const _meta = { lwt: now() };

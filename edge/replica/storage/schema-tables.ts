@@ -36,7 +36,7 @@ type Schema<T> = Readonly<RxJsonSchema<RxDocumentData<T>>>;
 const CATALOGUE = `CREATE TABLE IF NOT EXISTS rx_collection(
   id INTEGER PRIMARY KEY,
   database TEXT NOT NULL, collection TEXT NOT NULL, version INTEGER NOT NULL,
-  paths TEXT NOT NULL, indexes TEXT NOT NULL, opaque TEXT NOT NULL,
+  paths TEXT NOT NULL, indexes TEXT NOT NULL, opaque TEXT NOT NULL, live INTEGER NOT NULL,
   UNIQUE(database, collection, version)) STRICT`;
 
 /**
@@ -60,7 +60,7 @@ export function openTables<T>(
     if (row !== undefined) return row;
     database
       .prepare(
-        `INSERT INTO rx_collection(database, collection, version, paths, indexes, opaque) VALUES(?,?,?,?,?,'[]')`,
+        `INSERT INTO rx_collection(database, collection, version, paths, indexes, opaque, live) VALUES(?,?,?,?,?,'[]',0)`,
       )
       .run(name.database, name.collection, name.version, wanted.paths, wanted.indexes);
     const made = findEntry(database, name);
@@ -96,6 +96,17 @@ export function rememberOpaque(database: SqliteDatabase, layout: TableLayout, pa
   database
     .prepare('UPDATE rx_collection SET opaque=? WHERE id=?')
     .run(JSON.stringify([...layout.opaquePaths]), layout.id);
+}
+
+/** Documents of a collection that are not deleted. Kept up with every write: counting a million takes seconds. */
+export function liveDocuments(database: SqliteDatabase, layout: TableLayout): number {
+  return Number(database.prepare('SELECT live FROM rx_collection WHERE id=?', 'pluck').get(layout.id));
+}
+
+/** Writes down that so many more, or fewer, documents are not deleted. Part of the transaction that makes it so. */
+export function changeLiveDocuments(database: SqliteDatabase, layout: TableLayout, by: number): void {
+  if (by === 0) return;
+  database.prepare('UPDATE rx_collection SET live=live+? WHERE id=?').run(by, layout.id);
 }
 
 /** The columns every table has, by the path they stand for. */

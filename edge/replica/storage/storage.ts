@@ -2,6 +2,7 @@ import {
   RXDB_VERSION,
   addRxStorageMultiInstanceSupport,
   ensureRxStorageInstanceParamsAreCorrect,
+  randomToken,
 } from 'rxdb';
 import type { RxCollection, RxStorage, RxStorageInstance, RxStorageInstanceCreationParams } from 'rxdb';
 import { ProgrammerError } from '../../../foundation/errors.ts';
@@ -15,13 +16,18 @@ const NAME = 'sqlite-encrypted';
 
 /** One SQLite file for RxDB. It is opened with the first collection and closed with the last. */
 export class RxStorageSqlite implements RxStorage<SqliteStorageInternals, object> {
-  readonly name = NAME;
+  /**
+   * Differs from object to object: RxDB refuses a second database of one name on storages of one name, but here each
+   * object is a file of its own. It is not stored anywhere.
+   */
+  readonly name: string;
   readonly rxdbVersion = RXDB_VERSION;
   readonly #settings: FilledSettings;
   #database: SqliteDatabase | undefined;
   #users = 0;
 
   constructor(settings: SqliteStorageSettings) {
+    this.name = `${NAME}-${randomToken(10)}`;
     this.#settings = fillSettings(settings);
   }
 

@@ -31,6 +31,25 @@ describe('a collection', () => {
     ]);
   });
 
+  test('knows how many documents are not deleted, after every kind of write and after reopening', async () => {
+    const storage = sqliteStorage();
+    const first = await cardDatabase(storage, 'shop');
+    const live = (cards: RxCollection<Card>): number => sqliteStoreOf(cards).liveCount();
+    sqliteStoreOf(first.cards).bulkLoad([card(1), card(2)]);
+    sqliteStoreOf(first.cards).bulkLoad([card(2), card(3)]);
+    await first.cards.bulkInsert([card(3), card(4), card(5)]);
+    expect(live(first.cards)).toBe(5);
+    await (await first.cards.findOne(card(1).id).exec(true)).patch({ points: 99 });
+    await (await first.cards.findOne(card(2).id).exec(true)).remove();
+    expect(live(first.cards)).toBe(4);
+    await first.cards.insert(card(2));
+    await (await first.cards.findOne(card(3).id).exec(true)).remove();
+    await first.database.close();
+    const second = await cardDatabase(storage, 'shop');
+    expect(live(second.cards)).toBe(4);
+    expect(live(second.cards)).toBe((await second.cards.find().exec()).length);
+  });
+
   test('takes a deleted document back in when it is inserted again', async () => {
     const { cards } = await cardDatabase(sqliteStorage());
     await (await cards.insert(card(1))).remove();
