@@ -141,7 +141,7 @@ export class Till implements Closable {
             versions: journal,
             sessions: { next: () => journal.nextSession() },
             noticeJitterMs: config.replica.noticeJitterMs,
-            openBus: (opening) => MqttBus.open(config.broker, { ...opening, clock, random, log }),
+            openBus: (opening) => MqttBus.open(brokerOf(config), { ...opening, clock, random, log }),
             clock,
             random,
             log,
@@ -224,6 +224,14 @@ export class Till implements Closable {
   close(): Promise<void> {
     return this.#opened.close();
   }
+}
+
+/** The broker with a client id that stays: it throws out a half-open session of this till, will and all. */
+function brokerOf(config: EdgeConfig): EdgeConfig['broker'] {
+  return {
+    ...config.broker,
+    clientId: config.broker.clientId ?? `stammkunde-${config.tenant}-${config.till}`,
+  };
 }
 
 /** Tells of many changes in one piece of news. */

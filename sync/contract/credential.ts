@@ -8,6 +8,9 @@ export type IdentifierKind = (typeof identifierKinds)[number];
 export const trustLevels = ['L0', 'L1', 'L2', 'L3', 'L4'] as const;
 export type TrustLevel = (typeof trustLevels)[number];
 
+/** Numbers shorter than this show none of their characters. */
+const SHOWN_FROM_LENGTH = 8;
+
 /**
  * A customer's identifier as it was presented, in canonical form. It lives in memory only: at rest there is just its
  * blind index. However it is printed, logged or serialised, it shows no more than its last four characters.
@@ -31,9 +34,9 @@ export class Credential {
     return this.#value;
   }
 
-  /** For people: `card …4821`. */
+  /** For people: `card …4821`; of a number so short that this would give it away, the kind alone. */
   toString(): string {
-    return `${this.kind} …${this.#value.slice(-4)}`;
+    return this.#value.length < SHOWN_FROM_LENGTH ? this.kind : `${this.kind} …${this.#value.slice(-4)}`;
   }
 
   toJSON(): string {

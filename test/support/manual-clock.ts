@@ -11,8 +11,9 @@ export class ManualClock implements Clock {
     this.#now = now;
   }
 
+  /** Whole milliseconds, as a machine's wall clock gives them. */
   now(): Instant {
-    return this.#now;
+    return Math.trunc(this.#now);
   }
 
   monotonicMs(): number {
