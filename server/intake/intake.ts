@@ -191,7 +191,7 @@ export class Intake implements Closable {
         if (!isUnreachable(error) || this.#closing.signal.aborted) throw error;
         if (!this.#stalled) log.error({ event: 'intake.database_lost', error: asError(error) });
         this.#stalled = true;
-        await sleep(clock, retryDelayMs(DATABASE_RETRY, attempt, random), this.#closing.signal);
+        await sleep(clock, Math.round(retryDelayMs(DATABASE_RETRY, attempt, random)), this.#closing.signal);
       }
     }
   }

@@ -1,0 +1,249 @@
+// The intake between bus and database: what is acknowledged, what is dropped, what happens when either is away.
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { StammkundeError } from '../../foundation/errors.ts';
+import type { LogFields } from '../../foundation/log.ts';
+import { silentLog } from '../../foundation/log.ts';
+import { SeededRandom } from '../../foundation/random.ts';
+import type { PublishOutcome } from '../../sync/bus.ts';
+import { encode } from '../../sync/contract/wire.ts';
+import { topicsOf } from '../../sync/contract/topics.ts';
+import { verifyStatement } from '../../sync/contract/server-signature.ts';
+import type { Receipt } from '../../sync/contract/messages.ts';
+import { Database } from '../../server/database/database.ts';
+import { FeedResponder } from '../../server/feed/feed-responder.ts';
+import { Intake } from '../../server/intake/intake.ts';
+import { readTrialBalance } from '../../server/ledger/ledger-store.ts';
+import { Statements } from '../../server/statements.ts';
+import { ManualClock, settle } from '../support/manual-clock.ts';
+import { TestTill } from './test-till.ts';
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const clock = new ManualClock();
+const random = new SeededRandom(3);
+const topics = topicsOf('kaufhaus');
+const logged: LogFields[] = [];
+const note = (fields: LogFields): void => void logged.push(fields);
+const log = { ...silentLog, warn: note, error: note };
+let database: Database;
+let statements: Statements;
+let published: { readonly topic: string; readonly payload: Uint8Array; readonly committed: number }[] = [];
+
+beforeAll(async () => {
+  database = await Database.open({ memory: true }, { clock, random, log: silentLog });
+  statements = await Statements.open(database, { clock, signingKey: privateKey });
+});
+afterAll(() => database.close());
+beforeEach(() => {
+  published = [];
+  logged.length = 0;
+});
+
+const bus = {
+  publish: async (topic: string, payload: Uint8Array): Promise<PublishOutcome> => {
+    const { rows } = { rows: await database.db.selectFrom('till_journal').select('seq').execute() };
+    published.push({ topic, payload, committed: rows.length });
+    return 'sent';
+  },
+};
+
+function openIntake(over: Database = database): Intake {
+  return new Intake({ database: over, topics, statements, bus, clock, random, log, onCommitted: () => {} });
+}
+
+function receiptsOf(till: TestTill): Receipt[] {
+  return published
+    .filter(({ topic }) => topic === topics.receipt(till.till))
+    .map(
+      ({ payload }) =>
+        verifyStatement(payload, { kind: 'receipt', till: till.till, publicKey, now: clock.now() }).body,
+    );
+}
+
+function till(sales = 3): TestTill {
+  const made = new TestTill();
+  for (let i = 0; i < sales; i += 1) made.sell(made.index(), 100);
+  return made;
+}
+
+/** The real database, that is away as long as `away` says so. */
+function flaky(away: () => Error | undefined): Database {
+  const transaction: Database['transaction'] = (work) => {
+    const error = away();
+    return error === undefined ? database.transaction(work) : Promise.reject(error);
+  };
+  return Object.assign(Object.create(database) as Database, {
+    db: database.db,
+    epoch: database.epoch,
+    transaction,
+  });
+}
+
+test('each batch is answered with a signed receipt of what is committed', async () => {
+  const intake = openIntake();
+  const one = till();
+  intake.offer(topics.journal(one.till), encode(one.batch(1, 2)));
+  intake.offer(topics.journal(one.till), encode(one.batch(3, 3)));
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(one)).toMatchObject([
+    { contiguous: 3, hash: one.entries[2]?.hash, verdicts: [{ verdict: 'created' }, { verdict: 'created' }] },
+    { contiguous: 3, verdicts: [{ seq: 3, verdict: 'created' }], serverTime: clock.now() },
+  ]);
+  expect(intake.status).toMatchObject({ waiting: 0, stalled: false, counts: { created: 3 } });
+});
+
+test('a lost receipt is given again for a batch sent again, and says the same', async () => {
+  const intake = openIntake();
+  const one = till();
+  for (let i = 0; i < 2; i += 1) {
+    intake.offer(topics.journal(one.till), encode(one.batch()));
+    await intake.idle();
+  }
+  await settle();
+  const [first, second] = receiptsOf(one);
+  expect(second).toMatchObject({ contiguous: first?.contiguous, hash: first?.hash });
+  expect(second?.verdicts.map(({ verdict }) => verdict)).toEqual(['exists', 'exists', 'exists']);
+});
+
+test('nothing is acknowledged while the database is away; once it is back, all is', async () => {
+  let away: Error | undefined = new StammkundeError('DB_UNREACHABLE', 'gone');
+  const intake = openIntake(flaky(() => away));
+  const one = till();
+  intake.offer(topics.journal(one.till), encode(one.batch()));
+  await clock.advance(60_000);
+  expect(published).toEqual([]);
+  expect(intake.status).toMatchObject({ stalled: true });
+  expect(logged.filter(({ event }) => event === 'intake.database_lost')).toHaveLength(1);
+  away = undefined;
+  await clock.advance(20_000);
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(one)).toMatchObject([{ contiguous: 3 }]);
+  expect(intake.status).toMatchObject({ stalled: false });
+});
+
+test('a batch that breaks the transaction is left out, and the others are taken in', async () => {
+  let failures = 2;
+  const intake = openIntake(flaky(() => (failures-- > 0 ? new Error('broken') : undefined)));
+  const [bad, good] = [till(), till()];
+  intake.offer(topics.journal(bad.till), encode(bad.batch()));
+  intake.offer(topics.journal(good.till), encode(good.batch()));
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(bad)).toEqual([]);
+  expect(receiptsOf(good)).toMatchObject([{ contiguous: 3 }]);
+  expect(intake.status.counts).toMatchObject({ failed: 1, created: 3 });
+  intake.offer(topics.journal(bad.till), encode(bad.batch()));
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(bad)).toMatchObject([{ contiguous: 3 }]);
+});
+
+test.each<[string, (one: TestTill) => readonly [string, Uint8Array], string]>([
+  ['is noise', (one) => [topics.journal(one.till), Buffer.from([1, 2, 3])], 'WIRE_MALFORMED'],
+  ['is too new', (one) => [topics.journal(one.till), Buffer.from('{"v":2,"body":{}}')], 'WIRE_TOO_NEW'],
+  ['is no batch', (one) => [topics.journal(one.till), encode({ till: one.till })], 'WIRE_MALFORMED'],
+  ['speaks for another till', (one) => [topics.journal('till-other'), encode(one.batch())], 'WIRE_FOREIGN'],
+  [
+    'holds what the database cannot give back',
+    (one) => [topics.journal(one.till), encode({ ...one.batch(), entries: [one.addBody('{"a":"\0"}')] })],
+    'WIRE_MALFORMED',
+  ],
+])('a message that %s is dropped and counted', async (_what, make, code) => {
+  const intake = openIntake();
+  const one = till();
+  intake.offer(...make(one));
+  await intake.idle();
+  await settle();
+  expect(published).toEqual([]);
+  expect(intake.status.counts).toMatchObject({ malformed: 1, created: 0 });
+  expect(logged).toMatchObject([{ event: 'intake.message_dropped', code }]);
+});
+
+test('a copied disk is quarantined with one alarm for each batch', async () => {
+  const intake = openIntake();
+  const one = till();
+  const clone = one.clone();
+  one.sell(null, 100);
+  clone.sell(null, 200);
+  clone.sell(null, 300);
+  intake.offer(topics.journal(one.till), encode(one.batch()));
+  intake.offer(topics.journal(one.till), encode(clone.batch()));
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(one).at(-1)).toMatchObject({
+    contiguous: 4,
+    hash: one.entries[3]?.hash,
+    verdicts: [{}, {}, {}, { verdict: 'conflict', code: 'LEDGER_CONFLICT' }, { code: 'LEDGER_CHAIN' }],
+  });
+  expect(logged).toMatchObject([
+    { event: 'intake.quarantined', seq: 4, entries: 2, code: 'LEDGER_CONFLICT' },
+  ]);
+});
+
+test('a full queue drops what comes, and what is sent again is taken', async () => {
+  let away: Error | undefined = new StammkundeError('DB_UNREACHABLE', 'gone');
+  const intake = openIntake(flaky(() => away));
+  const one = till(1);
+  const payload = encode(one.batch());
+  for (let i = 0; i < 5_000; i += 1) intake.offer(topics.journal(one.till), payload);
+  expect(intake.status.counts.dropped).toBeGreaterThan(2_000);
+  expect(intake.status.waiting).toBeLessThanOrEqual(2_000);
+  await settle();
+  away = undefined;
+  await clock.advance(20_000);
+  await intake.idle();
+  expect(intake.status.counts).toMatchObject({ created: 1 });
+});
+
+test('closing while the database is away ends at once and acknowledges nothing', async () => {
+  const intake = openIntake(flaky(() => new StammkundeError('DB_UNREACHABLE', 'gone')));
+  const one = till();
+  intake.offer(topics.journal(one.till), encode(one.batch()));
+  await settle();
+  await intake.close();
+  intake.offer(topics.journal(one.till), encode(one.batch()));
+  await settle();
+  expect(published).toEqual([]);
+});
+
+test('versions of statements grow, also over a restart with the clock set back', async () => {
+  const version = (of: Statements): number => {
+    const payload = of.sign('command', 'till-1', { kind: 'reseed' });
+    return verifyStatement(payload, { kind: 'command', till: 'till-1', publicKey, now: 0 }).version;
+  };
+  const before = [version(statements), version(statements)];
+  const yesterday = new ManualClock(clock.now() - 86_400_000);
+  const restarted = await Statements.open(database, { clock: yesterday, signingKey: privateKey });
+  const versions = [...before, version(restarted)];
+  expect(versions).toEqual(versions.toSorted((a, b) => a - b));
+  expect(new Set(versions).size).toBe(3);
+});
+
+test('a request is answered to its till alone; another history, another till and a flood are not served', async () => {
+  const responder = new FeedResponder({ database, topics, statements, bus, clock, log });
+  const one = till();
+  const body = { kind: 'feed.page', collection: 'customers', after: null, limit: 10 } as const;
+  const ask = (after: unknown, requestId = one.id(), as = one.till): void =>
+    responder.offer(topics.request(as), encode({ till: one.till, requestId, body: { ...body, after } }));
+  const answers = () =>
+    published.map(({ payload, topic }) => ({
+      topic,
+      body: verifyStatement(payload, { kind: 'response', till: one.till, publicKey, now: 0 }).body,
+    }));
+  ask(null);
+  ask({ epoch: 'another', xid: '1', seq: 1 });
+  ask(null, one.id(), 'till-other');
+  await responder.idle();
+  await settle();
+  expect(answers()).toMatchObject([
+    { topic: topics.response(one.till), body: { ok: true, page: { more: false } } },
+    { body: { ok: false, code: 'REP_EPOCH_CHANGED' } },
+  ]);
+  for (let i = 0; i < 500; i += 1) ask(null);
+  await responder.idle();
+  expect(responder.status.dropped).toBeGreaterThan(350);
+  const trial = await readTrialBalance(database.db);
+  expect(trial.balanced).toBe(true);
+});
