@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createRxDatabase } from 'rxdb';
@@ -37,7 +37,7 @@ const COMPLETE = 'complete';
 
 /**
  * A till with `customers` customers, from the cache when it was filled before. The folder's name tells everything its
- * content depends on, so a changed population or schema fills another one.
+ * content depends on, so a changed population or storage fills another one.
  * @param cacheFolder an ignored folder
  */
 export async function filledTill(
@@ -45,8 +45,7 @@ export async function filledTill(
   cacheFolder: string,
   { clock, say }: { readonly clock: Clock; readonly say: (line: string) => void },
 ): Promise<FilledTill> {
-  const schemas = createHash('sha256').update(JSON.stringify(replicaSchemas)).digest('hex').slice(0, 8);
-  const folder = join(cacheFolder, `till-v${POPULATION_VERSION}-${schemas}-${customers}`);
+  const folder = join(cacheFolder, `till-v${POPULATION_VERSION}-${storageFingerprint()}-${customers}`);
   if (!existsSync(join(folder, COMPLETE))) {
     const unfinished = `${folder}.unfinished`;
     rmSync(folder, { recursive: true, force: true });
@@ -64,6 +63,18 @@ export async function filledTill(
   return tillIn(folder);
 }
 
+/** Of the program text that decides what a replica file looks like: changed text, another file. */
+function storageFingerprint(): string {
+  const replica = fileURLToPath(new URL('../../edge/replica/', import.meta.url));
+  const storage = join(replica, 'storage');
+  const files = readdirSync(storage)
+    .toSorted()
+    .map((name) => join(storage, name));
+  const hash = createHash('sha256');
+  for (const file of [join(replica, 'collections.ts'), ...files]) hash.update(readFileSync(file));
+  return hash.digest('hex').slice(0, 8);
+}
+
 /** Size of everything that belongs to the replica, in MB of a million bytes. */
 export function replicaMb(till: FilledTill): number {
   const folder = join(till.dataFolder, 'replica');
@@ -71,7 +82,8 @@ export function replicaMb(till: FilledTill): number {
   return Math.round(bytes / 1e5) / 10;
 }
 
-function tillIn(folder: string): FilledTill {
+function tillIn(relative: string): FilledTill {
+  const folder = resolve(relative);
   return {
     dataFolder: join(folder, 'data'),
     replicaFile: join(folder, 'data', 'replica', 'replica-000001.db'),

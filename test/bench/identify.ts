@@ -235,7 +235,11 @@ async function configure(
     till: 'bench-till',
     store: 'bench-store',
     dataFolder: filled.dataFolder,
-    keys: filled,
+    keys: {
+      tillKeyFile: filled.tillKeyFile,
+      identifierKeyFile: filled.identifierKeyFile,
+      serverPublicKeyFile: filled.serverPublicKeyFile,
+    },
     // Nobody listens there: the till works alone.
     broker: { port: 9, passwordFile: at('broker.password') },
     scannerPath,
