@@ -122,7 +122,12 @@ function newApp(log: Log): FastifyInstance {
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     clientErrorHandler: (_error, socket) => refuseRaw(socket),
-    frameworkErrors: (error, _request, reply) => void answerError(error, reply, log),
+    frameworkErrors: (error, _request, reply) => {
+      // Fastify does not wait here: an answer that cannot be sent any more is only logged.
+      answerError(error, reply, log).catch((failure: unknown) =>
+        log.warn({ event: 'api.answer-failed', error: asError(failure) }),
+      );
+    },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

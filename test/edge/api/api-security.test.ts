@@ -254,7 +254,7 @@ describe('refused', () => {
       () => ({
         method: 'POST',
         path: '/v1/identifications',
-        raw: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]),
+        raw: Buffer.from('{"number":"9\xff"}', 'latin1'),
       }),
       400,
       'API_INVALID',

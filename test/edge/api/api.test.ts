@@ -1,6 +1,6 @@
 // Goal: the POS gets through a whole sale by HTTP, may repeat every call, and is told all that is wrong at once.
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -313,6 +313,21 @@ describe('opening', () => {
 });
 
 describe('closing', () => {
+  test('does not wait for a client that never ends its request', async () => {
+    const { api } = await shopOfTest();
+    const slow = connect(api.port, '127.0.0.1');
+    slow.on('error', () => {});
+    slow.write(
+      `POST /v1/sales HTTP/1.1\r\nHost: 127.0.0.1:${api.port}\r\nAuthorization: Bearer ${POS_TOKEN}\r\n`,
+    );
+    slow.write('Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
+    // Its bytes have arrived when a later request is answered.
+    await call(api, { path: '/v1/status' });
+    const gone = once(slow, 'close');
+    await api.close();
+    await gone;
+  });
+
   test('twice is once, and the port is free at once though a client kept its connection', async () => {
     const { api } = await shopOfTest();
     await fetch(`${api.url}/v1/status`, { headers: { authorization: `Bearer ${POS_TOKEN}` } }).then(

@@ -102,6 +102,10 @@ test('a client that does not read is cut off, and nobody waits for it', async ()
   }
   // Its own close frame is behind all it has not read; a second later the connection is gone.
   await shop.clock.advance(1_000);
+  deaf.on('error', () => {});
+  const gone = once(deaf, 'close');
+  deaf.resume();
+  await gone;
   expect(shop.clock.pending).toBe(0);
   shop.tell(reader(9));
   expect((await good.received(sent + 1)).at(-1)?.payload.event).toBe('reader');
