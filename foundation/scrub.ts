@@ -9,7 +9,7 @@ export function scrub(jsonLine: string): string {
     .replace(DIGITS, (run, at: number) => (isJsonNumber(jsonLine, at, run.length) ? '0' : '[digits]'))
     .replace(PAR, '[par]')
     .replace(MAIL, '[mail]')
-    .replace(SECRET, '[secret]');
+    .replace(SECRET, (run) => (isPath(run) ? run : '[secret]'));
 }
 
 /** 13–19 digits, also grouped by single spaces or hyphens, not part of a longer word or of a UUID. */
@@ -18,6 +18,11 @@ const DIGITS = /(?<![0-9A-Za-z.-])\d(?:[ -]?\d){12,18}(?![0-9A-Za-z-])/g;
 const PAR = /(?<![0-9A-Za-z])[0-9A-Z]{29}(?![0-9A-Za-z])/g;
 const MAIL = /[^\s"@<>]+@[^\s"@<>]+\.[A-Za-z]{2,}/g;
 const SECRET = /(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{60,}={0,2}/g;
+
+/** A long path of a stack trace is no secret: its parts are words. */
+function isPath(run: string): boolean {
+  return run.split('/').every((part) => part.length < 40);
+}
 
 /** A bare number must stay a number, or the line would no longer be JSON. */
 function isJsonNumber(line: string, at: number, length: number): boolean {

@@ -108,7 +108,7 @@ export class Shop implements Closable {
   }
 
   get displayUrl(): string {
-    return `${this.tillUrl}/#token=${readTokenFile(this.paths.displayTokenFile)}`;
+    return `${this.tillUrl}/display/#token=${readTokenFile(this.paths.displayTokenFile)}`;
   }
 
   /** The till's events, as its POS hears them. */
