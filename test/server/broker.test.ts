@@ -182,15 +182,15 @@ test('a till cannot throw another out by taking its client id', async () => {
 });
 
 test('a client that announces a packet larger than allowed is cut off before it is sent', async () => {
-  const socket = connectTcp(broker.port, '127.0.0.1');
-  await once(socket, 'connect');
-  const closed = once(socket, 'close');
-  let length = PACKET_BYTES_MAX + 1;
-  const header = [0x10];
-  for (; length > 0; length = Math.floor(length / 128))
+  const till = await joinTill('till-1');
+  const closed = new Promise<void>((resolve) => till.once('close', resolve));
+  const header = [0x30];
+  for (let length = PACKET_BYTES_MAX + 1; length > 0; length = Math.floor(length / 128)) {
     header.push((length % 128) | (length >= 128 ? 0x80 : 0));
-  socket.write(Buffer.from(header));
+  }
+  till.stream.write(Buffer.from(header));
   await closed;
+  expect(till.connected).toBe(false);
 });
 
 test.each([
@@ -206,6 +206,7 @@ test.each([
   socket.resume();
   await closed;
   await serverHeardNothingElse(`alive after ${_what}`, 'nobody says this');
+  expect(server.connected).toBe(true);
 });
 
 test('a taken port is said to be taken', async () => {
