@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { StammkundeError } from '../../foundation/errors.ts';
 
 /** In the list of WebSocket subprotocols, before a token: a browser cannot send an Authorization header there. */
-export const TOKEN_PROTOCOL = 'stammkunde.token.';
+const TOKEN_PROTOCOL = 'stammkunde.token.';
 /** The subprotocol that is spoken. */
 export const EVENT_PROTOCOL = 'stammkunde.v1';
 

@@ -6,7 +6,7 @@ import type { ReaderView, SyncView, TillEvent } from './events.ts';
 export type TillNews = Exclude<TillEvent, { readonly event: 'hello' }>;
 export type IdentifiedNews = Extract<TillEvent, { readonly event: 'identified' }>;
 
-export interface TillStatus {
+interface TillStatus {
   readonly sync: SyncView;
   readonly readers: readonly ReaderView[];
 }

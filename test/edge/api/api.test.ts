@@ -326,6 +326,7 @@ describe('closing', () => {
     const gone = once(slow, 'close');
     await api.close();
     await gone;
+    expect(slow.destroyed).toBe(true);
   });
 
   test('twice is once, and the port is free at once though a client kept its connection', async () => {

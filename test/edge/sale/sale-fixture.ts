@@ -23,7 +23,7 @@ export const programme: ProgrammeDocument = {
   staleAfterMs: 3_600_000,
 };
 
-export const bonusOffer: OfferDocument = {
+const bonusOffer: OfferDocument = {
   id: 'bonus-50',
   title: { de: '50 Punkte ab 10 €', en: '50 points from 10 €' },
   validFrom: 0,
@@ -53,7 +53,7 @@ export function newId(clock: ManualClock): string {
   return uuidV7(clock.now(), ids);
 }
 
-export const goldCustomer: IdentifiedAs = {
+const goldCustomer: IdentifiedAs = {
   verdict: 'known',
   customer: {
     id: CUSTOMER_ID,
