@@ -24,8 +24,8 @@ export function demoOffers(now: Instant): OfferDocument[] {
     {
       id: 'double-points-bakery',
       title: {
-        de: 'Doppelte Punkte auf Ihren Einkauf mit Backwaren',
-        en: 'Double points with anything from the bakery',
+        de: 'Doppelte Punkte mit Backwaren',
+        en: 'Double points with bakery',
       },
       ...running,
       categories: ['bakery'],

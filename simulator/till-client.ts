@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { SaleView } from '../edge/api/events.ts';
-import { StatusView } from '../edge/api/api-schemas.ts';
+import { IdentificationView, StatusView } from '../edge/api/api-schemas.ts';
 import type { Basket } from '../sync/contract/basket.ts';
 import { JsonClient } from './json-client.ts';
 
@@ -14,6 +14,15 @@ export class TillClient {
 
   status(): Promise<z.infer<typeof StatusView>> {
     return this.#http.call('GET', '/v1/status', StatusView);
+  }
+
+  /** Identifies a number typed by a person. */
+  identify(number: string): Promise<z.infer<typeof IdentificationView>> {
+    return this.#http.call('POST', '/v1/identifications', IdentificationView, { number });
+  }
+
+  sale(saleId: string): Promise<SaleView> {
+    return this.#http.call('GET', `/v1/sales/${saleId}`, SaleView);
   }
 
   openSale(saleId: string): Promise<SaleView> {

@@ -38,16 +38,27 @@ function settings(path: string, schema: JsonSchema): string[][] {
   const forms = schema.anyOf ?? schema.oneOf;
   if (forms !== undefined && forms.some((form) => form.properties !== undefined)) {
     const seen = new Set<string>();
-    return forms.flatMap((form) => settings(path, form)).filter(([name = '']) => !seen.has(name) && seen.add(name));
+    return forms
+      .flatMap((form) => settings(path, form))
+      .filter(([name = '']) => !seen.has(name) && seen.add(name));
   }
-  if (schema.items?.properties !== undefined || schema.items?.oneOf !== undefined || schema.items?.anyOf !== undefined) {
+  if (
+    schema.items?.properties !== undefined ||
+    schema.items?.oneOf !== undefined ||
+    schema.items?.anyOf !== undefined
+  ) {
     return settings(`${path}[]`, schema.items);
   }
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const full = path === '' ? name : `${path}.${name}`;
     const inner = settings(full, property);
     if (inner.length > 0) return inner;
-    const fallback = 'default' in property ? `\`${JSON.stringify(property.default)}\`` : schema.required?.includes(name) === true ? 'required' : '';
+    const fallback =
+      'default' in property
+        ? `\`${JSON.stringify(property.default)}\``
+        : schema.required?.includes(name) === true
+          ? 'required'
+          : '';
     return [[`\`${full}\``, kind(property), fallback, property.description ?? '']];
   });
 }
@@ -62,6 +73,7 @@ function kind(schema: JsonSchema): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -1,0 +1,70 @@
+// Goal: every program says in one sentence why it cannot run, and ends with 1; a right configuration ends with 0.
+// Method: the real entry points as child processes.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { projectFile, runProgram } from './support/run-program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'stammkunde-programs-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const programs = [
+  'bin/stammkunde-edge.js',
+  'bin/stammkunde-server.js',
+  'bin/stammkunde-shop.js',
+  'bin/stammkunde-scan.js',
+];
+
+/** Lets the process take itself for one of an older Node.js, before anything of the program is loaded. */
+const onOldNode = [
+  '--import',
+  "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})",
+];
+
+describe.each(programs)('%s', (program) => {
+  test('started on an older Node.js says so in one sentence and exits 1', async () => {
+    const end = await runProgram(program, ['--config', 'nowhere.yaml'], onOldNode);
+    expect(end.code).toBe(1);
+    expect(end.stdout).toBe('');
+    expect(end.stderr).toMatch(/^Stammkunde needs Node\.js 24 or newer and this is 20\.20\.2: [^\n]+\.\n$/);
+  });
+});
+
+describe.each([
+  ['bin/stammkunde-edge.js', 'examples/till.yaml'],
+  ['bin/stammkunde-server.js', 'examples/server.yaml'],
+])('%s', (program, example) => {
+  test('finds its example right', async () => {
+    const end = await runProgram(program, ['--config', projectFile(example), '--check-config']);
+    expect(end).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('names every problem of a configuration at once, with its path, and exits 1', async () => {
+    const path = join(folder, 'wrong.yaml');
+    writeFileSync(path, 'tenant: NOT A NAME\nlogLevel: loud\nunheardOf: 1\n');
+    const end = await runProgram(program, ['--config', path, '--check-config']);
+    expect(end.code).toBe(1);
+    for (const part of ['tenant', 'logLevel', 'unheardOf', 'cardSchemes', 'CFG_INVALID'])
+      expect(end.stderr).toContain(part);
+  });
+
+  test('a missing configuration is one sentence with its code', async () => {
+    const end = await runProgram(program, ['--config', join(folder, 'none.yaml')]);
+    expect(end.code).toBe(1);
+    expect(end.stderr).toContain('CFG_UNREADABLE');
+    expect(end.stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  test('without arguments it says how it is called and exits 1', async () => {
+    const end = await runProgram(program, []);
+    expect(end.code).toBe(1);
+    expect(end.stderr).toContain('--config');
+  });
+
+  test('an argument it does not know is one sentence', async () => {
+    const end = await runProgram(program, ['--nonsense']);
+    expect(end.code).toBe(1);
+    expect(end.stderr.trim().split('\n')).toHaveLength(1);
+  });
+});
