@@ -165,10 +165,13 @@ function hasCheckDigit({ checkDigit }: CardScheme, value: string): boolean {
   }
 }
 
+/** Where `findPaymentCard` takes 13 digits with a GS1 check digit for a GTIN. */
+const GTIN_SOURCES: ReadonlySet<string> = new Set(['ean-13', 'ean-8', 'upc-a', 'upc-e', 'unknown', 'typed']);
+
 function isToldApart({ kind, checkDigit, lengths }: CardScheme, symbology: string): boolean {
   if (kind === 'gsrn') return symbology.startsWith('gs1-');
   const isGtin13 = checkDigit === 'gs1' && lengths.every((length) => length <= 13);
-  return isGtin13 && ['ean-13', 'ean-8', 'upc-a', 'upc-e'].includes(symbology);
+  return isGtin13 && GTIN_SOURCES.has(symbology);
 }
 
 interface Problem {

@@ -11,14 +11,21 @@ export interface Evaluation {
   readonly offers: readonly OfferView[];
 }
 
+/** More points than this from one rule in one sale are a mistake in the rules. */
+export const POINTS_PER_PART_MAX = 1_000_000_000;
+/** Bonuses in one sale. */
+export const BONUSES_MAX = 100;
+
 /**
  * What a basket earns, by the same code on till and server. All of it is whole numbers:
  *
  *   plain = points for each full `perMinor` of the lines outside the excluded categories, 0 for a negative sum
  *   base  = ⌊plain · earnPercent of the tier / 100⌋, 100 for a customer without a known tier
- *   bonus = for each offer that fits: its points, or ⌊base · (percent − 100) / 100⌋
+ *   bonus = for each offer that fits: its points, or ⌊base · (percent − 100) / 100⌋; 0 while nothing is to be paid
  *
- * Without a programme, or in another currency, nothing is earned and no offer fits.
+ * Base and each bonus stop at {@link POINTS_PER_PART_MAX}, so every sum is exact, and of the bonuses the first
+ * {@link BONUSES_MAX} count, as many as a journal entry takes. Without a programme, or in another currency, nothing is
+ * earned and no offer fits.
  */
 export function evaluateSale(
   programme: ProgrammeDocument | undefined,
@@ -28,7 +35,8 @@ export function evaluateSale(
   if (programme === undefined || programme.currency !== circumstances.basket.currency) {
     return { earned: nothingEarned(programme), offers: [] };
   }
-  const base = basePoints(programme, circumstances.basket, circumstances.customer?.tier);
+  const { basket } = circumstances;
+  const base = basePoints(programme, basket, circumstances.customer?.tier);
   const views = offers
     .map((offer): OfferView => {
       const whyNot = reasonsAgainst(offer, circumstances);
@@ -37,14 +45,16 @@ export function evaluateSale(
         offerId: offer.id,
         title: offer.title,
         applies,
-        bonusPoints: applies ? bonusOf(offer, base) : 0,
-        discountMinor: applies ? discountOf(offer, circumstances.basket) : 0,
+        bonusPoints:
+          applies && basket.totalMinor > 0 ? Math.min(POINTS_PER_PART_MAX, bonusOf(offer, base)) : 0,
+        discountMinor: applies ? discountOf(offer, basket) : 0,
         whyNot,
       };
     })
     .toSorted((a, b) => Number(b.applies) - Number(a.applies) || compare(a.offerId, b.offerId));
   const bonuses = views
     .filter((view) => view.bonusPoints > 0)
+    .slice(0, BONUSES_MAX)
     .map(({ offerId, bonusPoints }) => ({ offerId, points: bonusPoints }));
   return { earned: { programmeVersion: programme.version, base, bonuses }, offers: views };
 }
@@ -67,7 +77,7 @@ function basePoints(programme: ProgrammeDocument, basket: Basket, tier: string |
     .reduce((sum, line) => sum + line.totalMinor, 0);
   const plain = Math.max(0, Math.floor(eligibleMinor / perMinor)) * points;
   const earnPercent = programme.tiers.find((each) => each.id === tier)?.earnPercent ?? 100;
-  return Math.floor((plain * earnPercent) / 100);
+  return Math.min(POINTS_PER_PART_MAX, Math.floor((plain * earnPercent) / 100));
 }
 
 /** By code unit, so that every machine sorts alike whatever its locale. */

@@ -38,7 +38,12 @@ export interface OfferCircumstances {
   readonly stale: boolean;
 }
 
-/** Every reason against an offer, none when it fits. Pure: till and server come to the same. */
+/**
+ * Every reason against an offer, so that a cashier need not find them out one after the other; none when it fits. It
+ * runs from `validFrom` up to, not including, `validUntil`. A consent counts only while the replica is fresh. Where an
+ * offer names articles and categories it is about the lines of either, and one of them must be bought: taken back again
+ * on another line, it is not. Pure: till and server come to the same.
+ */
 export function reasonsAgainst(
   offer: OfferDocument,
   { customer, basket, at, stale }: OfferCircumstances,
@@ -47,7 +52,7 @@ export function reasonsAgainst(
   if (at < offer.validFrom) reasons.push({ code: 'NOT_YET', from: offer.validFrom });
   if (at >= offer.validUntil) reasons.push({ code: 'ENDED', at: offer.validUntil });
   if (offer.tiers !== undefined && !offer.tiers.includes(customer?.tier ?? '')) {
-    reasons.push({ code: 'OTHER_TIER', tiers: offer.tiers });
+    reasons.push({ code: 'OTHER_TIER', tiers: [...offer.tiers] });
   }
   if (offer.purpose !== undefined) {
     if (customer?.purposes.includes(offer.purpose) !== true) reasons.push({ code: 'NO_CONSENT' });
@@ -56,15 +61,16 @@ export function reasonsAgainst(
   if (offer.minTotalMinor !== undefined && basket.totalMinor < offer.minTotalMinor) {
     reasons.push({ code: 'TOTAL_TOO_LOW', missingMinor: offer.minTotalMinor - basket.totalMinor });
   }
-  if (isAboutArticles(offer) && !basket.lines.some((line) => isMeant(offer, line))) {
+  if (isAboutArticles(offer) && !isBought(basket.lines.filter((line) => isMeant(offer, line)))) {
     reasons.push({ code: 'ARTICLE_MISSING' });
   }
   return reasons;
 }
 
 /**
- * Points an applying offer adds. A multiplier counts on the whole basket's base points, rounded down.
- * @param base what the basket earns without offers
+ * Points an applying offer adds. A multiplier counts on the whole basket's base points, rounded down; several of them
+ * add up, they do not multiply one another.
+ * @param base what the basket earns without offers, at least 0
  */
 export function bonusOf(offer: OfferDocument, base: number): number {
   switch (offer.reward.kind) {
@@ -79,15 +85,13 @@ export function bonusOf(offer: OfferDocument, base: number): number {
 }
 
 /**
- * What an applying offer takes off, in minor units: never more than the lines it is about cost together, a percentage
- * rounded down.
+ * What an applying offer takes off, in minor units: never more than the lines it is about cost together, nor than the
+ * whole basket does; a percentage is of those lines, rounded down.
  */
 export function discountOf(offer: OfferDocument, basket: Basket): number {
   const meant = isAboutArticles(offer) ? basket.lines.filter((line) => isMeant(offer, line)) : basket.lines;
-  const costMinor = Math.max(
-    0,
-    meant.reduce((sum, line) => sum + line.totalMinor, 0),
-  );
+  const meantMinor = meant.reduce((sum, line) => sum + line.totalMinor, 0);
+  const costMinor = Math.max(0, Math.min(meantMinor, basket.totalMinor));
   switch (offer.reward.kind) {
     case 'discount':
       return Math.min(offer.reward.amountMinor, costMinor);
@@ -108,4 +112,13 @@ function isMeant(offer: OfferDocument, line: BasketLine): boolean {
     offer.articles?.includes(line.article) === true ||
     (line.category !== undefined && offer.categories?.includes(line.category) === true)
   );
+}
+
+/** True when some article is left after what was taken back on other lines. */
+function isBought(lines: readonly BasketLine[]): boolean {
+  const quantities = new Map<string, number>();
+  for (const { article, quantityMilli } of lines) {
+    quantities.set(article, (quantities.get(article) ?? 0) + quantityMilli);
+  }
+  return [...quantities.values()].some((quantityMilli) => quantityMilli > 0);
 }

@@ -79,9 +79,9 @@ export function paymentBrand(digits: string): string | undefined {
   return undefined;
 }
 
-/** The brand that has numbers of this length beginning with `prefix` (ASCII digits, may be empty), if any. */
+/** The brand, the broadest of several, that has numbers of this length beginning with `prefix` (ASCII digits), if any. */
 export function paymentBrandWithin(prefix: string, length: number): string | undefined {
-  return ranges.find((range) => {
+  return ranges.findLast((range) => {
     if (!range.lengths.has(length)) return false;
     const low = Number(prefix.slice(0, range.digits).padEnd(range.digits, '0'));
     const high = Number(prefix.slice(0, range.digits).padEnd(range.digits, '9'));

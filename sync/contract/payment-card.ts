@@ -43,8 +43,11 @@ export function findPaymentCard(
   const raw = typeof input === 'string' ? input : latin1(input);
   // Full-width and other compatibility digits are digits to whoever reads them.
   const text = typeof input === 'string' && !PRINTABLE_ASCII.test(input) ? input.normalize('NFKC') : raw;
-  if (isTrack(text, context.symbology)) return { reason: 'track' };
-  if (holdsEmvPan(raw)) return { reason: 'emv-tlv' };
+  // Neither stripe nor chip data is written in digits alone, which is what nearly all that is scanned consists of.
+  if (!DIGITS.test(text)) {
+    if (isTrack(text, context.symbology)) return { reason: 'track' };
+    if (holdsEmvPan(raw)) return { reason: 'emv-tlv' };
+  }
   if (context.isLoyalty?.(numberOf(text)) === true) return undefined;
   if (isProductNumber(text, context.symbology) || UUID.test(text)) return undefined;
   const isGs1 = context.symbology?.startsWith('gs1-') === true;
@@ -189,9 +192,8 @@ const BYTE_SEPARATORS = /[ :-]/g;
  * @param step characters between two places where a tag can begin
  */
 function holdsEmvPanIn(hex: string, step: 1 | 2): boolean {
-  for (let i = 0; i + TAG_AND_LENGTH < hex.length; i += step) {
-    const tag = hex.slice(i, i + 2);
-    if (tag !== '5A' && tag !== '57') continue;
+  for (const { 0: tag, index: i } of hex.matchAll(EMV_TAGS)) {
+    if (i % step !== 0) continue;
     // BER allows the length in two bytes as well.
     const lengthAt = hex.startsWith('81', i + 2) ? i + 4 : i + 2;
     const bytes = Number.parseInt(hex.slice(lengthAt, lengthAt + 2), 16);
@@ -202,6 +204,6 @@ function holdsEmvPanIn(hex: string, step: 1 | 2): boolean {
   return false;
 }
 
-const TAG_AND_LENGTH = 4;
+const EMV_TAGS = /5[7A]/g;
 const EMV_PAN = /^[0-9]{13,19}F*$/;
 const EMV_TRACK_2 = /^[0-9]{12,19}D[0-9]{4}/;
