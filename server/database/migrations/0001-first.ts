@@ -127,17 +127,22 @@ const statements = [
      seq bigint)`,
 
   `create table ledger_posting (
-     transaction_id uuid not null references ledger_transaction,
+     transaction_id uuid not null,
      account_id text not null,
      points bigint not null check (points <> 0),
      position bigint generated always as identity,
-     primary key (transaction_id, account_id))`,
-  `create index ledger_posting_account on ledger_posting (account_id, position)`,
+     primary key (account_id, position))`,
+  `create index ledger_posting_transaction on ledger_posting (transaction_id)`,
 
+  // Checked once a statement instead of once a row, as a foreign key would: postings come by the thousand.
   `create function ledger_balanced() returns trigger language plpgsql as $$
    begin
      if exists (select from posted group by transaction_id having sum(points) <> 0) then
        raise exception 'the postings of a ledger transaction must add up to zero' using errcode = 'check_violation';
+     end if;
+     if exists (select from posted p where not exists (
+                  select from ledger_transaction t where t.id = p.transaction_id)) then
+       raise exception 'a posting names no ledger transaction' using errcode = 'foreign_key_violation';
      end if;
      return null;
    end $$`,

@@ -1,0 +1,75 @@
+// The program as it is started from a shell: what it prints, and how it ends.
+import { execFile, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, expect, test } from 'vitest';
+import { ServerFolder } from './server-folder.ts';
+
+const program = new URL('../../bin/stammkunde-server.js', import.meta.url).pathname;
+const folder = new ServerFolder();
+const config = join(folder.path, 'server.yaml');
+writeFileSync(config, folder.yaml());
+afterAll(() => folder[Symbol.dispose]());
+
+function run(
+  ...args: string[]
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, ...args], (error, out, err) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
+    });
+  });
+}
+
+test('--check-config says ok, or every problem, and opens nothing', async () => {
+  expect(await run('--config', config, '--check-config')).toEqual({
+    code: 0,
+    out: `${config}: ok\n`,
+    err: '',
+  });
+  const wrong = join(folder.path, 'wrong.yaml');
+  writeFileSync(
+    wrong,
+    folder.yaml().replace('tenant: kaufhaus', 'tenant: X').replace('prefix:', 'prefixes:'),
+  );
+  const { code, err } = await run('--config', wrong, '--check-config');
+  expect(code).toBe(1);
+  expect(err).toMatch(/tenant: [^]*cardSchemes\.0\.prefixes: there is no such setting[^]*\[CFG_INVALID\]/);
+});
+
+test('a till’s token is printed, and no token for a name no till may have', async () => {
+  expect((await run('till-token', 'till-1', '--config', config)).out).toMatch(/^[\w-]{43}\n$/);
+  for (const name of ['server', 'feed', 'Till', '']) {
+    expect(await run('till-token', name, '--config', config)).toMatchObject({ code: 1, out: '' });
+  }
+});
+
+test.each([
+  ['no configuration', [], 'CFG_UNREADABLE'],
+  ['one that is not there', ['--config', '/nowhere.yaml'], 'CFG_UNREADABLE'],
+  ['an unknown option', ['--config', config, '--colour'], 'CFG_INVALID'],
+  ['an unknown command', ['dance', '--config', config], 'CFG_INVALID'],
+])('%s is said in a sentence with its code', async (_what, args, code) => {
+  const ended = await run(...args);
+  expect(ended).toMatchObject({ code: 1, out: '' });
+  expect(ended.err).toContain(`[${code}]`);
+  expect(ended.err).not.toMatch(/^ +at /m);
+});
+
+test('it says when it is ready, keeps a second one off its data, and ends cleanly when told to', async () => {
+  const server = spawn(process.execPath, [program, '--config', config], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const exit = new Promise<number | null>((resolve) => server.once('exit', resolve));
+  for await (const line of createInterface({ input: server.stdout })) {
+    expect(line).toMatch(
+      /^ready: API http:\/\/127\.0\.0\.1:\d+, broker mqtt:\/\/127\.0\.0\.1:\d+, programme kaufhaus$/,
+    );
+    break;
+  }
+  expect(await run('--config', config)).toMatchObject({ code: 1, out: '' });
+  expect((await run('--config', config)).err).toContain('[DATA_IN_USE]');
+  server.kill('SIGTERM');
+  expect(await exit).toBe(0);
+});
