@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { SystemClock } from '../foundation/clock.ts';
 import { withDeadline } from '../foundation/deadline.ts';
-import { asError } from '../foundation/errors.ts';
+import { StammkundeError, asError } from '../foundation/errors.ts';
 import { createLog } from '../foundation/log.ts';
 import { SystemRandom } from '../foundation/random.ts';
 import { programVersion } from '../foundation/version.ts';
@@ -19,15 +19,27 @@ const CLOSE_DEADLINE_MS = 10_000;
 
 const clock = new SystemClock();
 
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        config: { type: 'string' },
+        'check-config': { type: 'boolean', default: false },
+        version: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new StammkundeError(
+      'CFG_INVALID',
+      `${asError(error).message}; it is called like this:\n\n${USAGE}`,
+      { cause: error },
+    );
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      config: { type: 'string' },
-      'check-config': { type: 'boolean', default: false },
-      version: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const { values } = readArguments();
   if (values.version) {
     process.stdout.write(`${programVersion()}\n`);
     return;
@@ -39,7 +51,7 @@ async function main(): Promise<void> {
   }
   const config = readEdgeConfig(values.config);
   if (values['check-config']) {
-    process.stdout.write(`${values.config} is right\n`);
+    process.stdout.write(`${values.config}: ok\n`);
     return;
   }
   const log = createLog({ name: 'stammkunde-edge', level: config.logLevel });
