@@ -4,7 +4,7 @@ import { identifierKinds } from './credential.ts';
 import type { Credential, IdentifierKind } from './credential.ts';
 
 /** Bytes of an identifier key file and of every key derived from it. */
-export const INDEX_KEY_BYTES = 32;
+const INDEX_KEY_BYTES = 32;
 
 /** The form in which an identifier rests: HMAC-SHA-256 under its kind's key, base64url, 43 characters. */
 export type BlindIndex = string;
