@@ -17,7 +17,9 @@ const [card, target = 'docs/display.png'] = process.argv.slice(2);
 async function takeScreenshot(number: string): Promise<void> {
   const chromium = findChromium();
   if (chromium === null) throw new Error(NO_CHROMIUM);
-  const address = ShopAddress.parse(z.json().parse(JSON.parse(readFileSync(join(SHOP, ADDRESS_FILE), 'utf8'))));
+  const address = ShopAddress.parse(
+    z.json().parse(JSON.parse(readFileSync(join(SHOP, ADDRESS_FILE), 'utf8'))),
+  );
   const displayToken = readTokenFile(join(SHOP, 'keys/till-display.token'));
   const till = new TillClient(address.tillUrl, readTokenFile(address.tillTokenFile));
   const browser = await launchChromium(chromium);
@@ -28,11 +30,11 @@ async function takeScreenshot(number: string): Promise<void> {
     await till.openSale(saleId);
     await till.putBasket(saleId, {
       currency: 'EUR',
-      totalMinor: 4_186,
+      totalMinor: 1_937,
       lines: [
         { id: '1', article: '9012345000028', category: 'bakery', quantityMilli: 1_000, totalMinor: 489 },
-        { id: '2', article: '9012345000035', category: 'wine', quantityMilli: 3_000, totalMinor: 2_397 },
-        { id: '3', article: '9012345000073', category: 'dairy', quantityMilli: 2_000, totalMinor: 1_300 },
+        { id: '2', article: '9012345000035', category: 'wine', quantityMilli: 1_000, totalMinor: 799 },
+        { id: '3', article: '9012345000073', category: 'dairy', quantityMilli: 1_000, totalMinor: 649 },
       ],
     });
     const scan = await runProgram('bin/stammkunde-scan.js', ['--card', number]);
