@@ -6,7 +6,7 @@ import { findPaymentCard, numberOf } from '../../sync/contract/payment-card.ts';
 import type { PaymentCardFinding } from '../../sync/contract/payment-card.ts';
 
 /** Longer payloads are no number anybody holds out to a till, and are not looked into. */
-export const PAYLOAD_BYTES_MAX = 512;
+const PAYLOAD_BYTES_MAX = 512;
 
 /** What was scanned or typed. */
 export interface Presented {

@@ -12,7 +12,7 @@ export interface Evaluation {
 }
 
 /** More points than this from one rule in one sale are a mistake in the rules. */
-export const POINTS_PER_PART_MAX = 1_000_000_000;
+const POINTS_PER_PART_MAX = 1_000_000_000;
 /** Bonuses in one sale. */
 export const BONUSES_MAX = 100;
 

@@ -150,6 +150,7 @@ describe('a scheme that payment cards overlap', () => {
       partner,
       club,
       { ...partner, prefix: '41', lengths: [13, 15, 17] },
+      { ...partner, prefix: '6', lengths: [12] },
       { ...house, prefix: '50' },
       { ...house, prefix: '50', symbologies: ['ean-13', 'unknown', 'typed'] },
       { ...partner, prefix: '9276', lengths: [13, 16, 19] },

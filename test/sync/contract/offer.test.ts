@@ -59,6 +59,7 @@ describe('an offer', () => {
       expect(fits(about, line(1_000))).toBe(false);
       expect(fits(about, bought, takenBack)).toBe(false);
       expect(fits(about, bought, bought, takenBack)).toBe(true);
+      expect(fits(about, takenBack)).toBe(false);
       expect(fits(about)).toBe(false);
     }
   });
@@ -97,7 +98,10 @@ describe('a reward', () => {
     expect(discountOf(offerOf({ reward: tenPercent }), basket)).toBe(299);
     expect(discountOf(offerOf({ reward: threeEuros }), basket)).toBe(300);
     expect(discountOf(offerOf({ reward: threeEuros }), basketOf(line(120)))).toBe(120);
-    expect(discountOf(offerOf({ reward: threeEuros }), basketOf(line(500), line(-450)))).toBe(50);
+    const wine = line(500, { article: 'wine' });
+    expect(discountOf(offerOf({ reward: threeEuros, articles: ['wine'] }), basketOf(wine, line(-450)))).toBe(
+      50,
+    );
     expect(discountOf(offerOf({ reward: threeEuros }), basketOf(line(-500)))).toBe(0);
     expect(discountOf(offerOf({}), basket)).toBe(0);
   });

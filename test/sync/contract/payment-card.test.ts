@@ -36,6 +36,7 @@ describe.each(testPans)('the card number %s', (pan) => {
     `${pan}\r`,
     `PAN: ${pan}.`,
     `${pan} 12/28`,
+    `4711 ${pan}`,
     `${grouped(pan, ' ')} 12/28 123`,
     `https://pay.example/${pan}?x=1`,
     `Müller ${pan}`,
@@ -81,7 +82,7 @@ describe.each(testPans)('the card number %s', (pan) => {
       `5A81${tag5a.slice(2)}`,
     ];
     const texts = chip.flatMap((hex) => [hex, hex.toLowerCase(), hex.replaceAll(/(..)(?=.)/g, '$1 ')]);
-    expect(findings(texts, sources)).toEqual([{ reason: 'emv-tlv' }]);
+    expect(findings([...texts, `A${tag5a}`, `A${tag57}`], sources)).toEqual([{ reason: 'emv-tlv' }]);
     expect(findings(chip.map((hex) => Buffer.from(hex, 'hex')))).toEqual([{ reason: 'emv-tlv' }]);
   });
 });
