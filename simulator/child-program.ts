@@ -1,16 +1,19 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { devNull } from 'node:os';
 import { resolve } from 'node:path';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../foundation/clock.ts';
 import type { Closable } from '../foundation/lifecycle.ts';
 
 /** How long a program may take to end by itself before it is killed, ms. */
 const END_DEADLINE_MS = 10_000;
-/** Lines of its log shown when it died. */
+/** Lines of its log shown when it died, and how much of each. */
 const LAST_LINES = 12;
+const LINE_MAX = 300;
 
 /** How a program ended. */
 export interface Ending {
@@ -59,15 +62,17 @@ export class ChildProgram implements Closable {
     readonly clock: Clock;
   }): ChildProgram {
     const log = openSync(options.logPath, 'a', 0o600);
+    const nothing = openSync(devNull, 'r+');
     try {
       const child = spawn(
         process.execPath,
         ['--import', endWithParent(), projectPath(options.program), ...options.args],
-        { stdio: ['pipe', log, log], detached: true },
+        { stdio: ['pipe', log, log, ...terminalsHiddenBy(nothing)], detached: true },
       );
       return new ChildProgram(options.name, options.logPath, child, options.clock);
     } finally {
       closeSync(log);
+      closeSync(nothing);
     }
   }
 
@@ -91,7 +96,7 @@ export class ChildProgram implements Closable {
     const ending = await this.ended;
     const how =
       ending.signal === null ? `ended with exit code ${ending.code ?? '?'}` : `was ended by ${ending.signal}`;
-    const lines = (await this.lastLines()).map((line) => `    ${line}`);
+    const lines = (await this.lastLines()).map((line) => `    ${line.slice(0, LINE_MAX)}`);
     return [`${this.name} ${how}; the end of ${this.logPath}:`, ...lines].join('\n');
   }
 
@@ -124,4 +129,16 @@ function projectPath(path: string): string {
 
 function endWithParent(): string {
   return new URL(`./end-with-parent${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href;
+}
+
+/**
+ * What a child gets in place of the descriptors from 3 on, up to the last pseudo-terminal. Those are not closed when
+ * another program is started, and a scanner's cable that a child also holds could never be pulled.
+ */
+function terminalsHiddenBy(nothing: number): number[] {
+  if (process.platform === 'win32') return [];
+  const terminals = readdirSync('/dev/fd')
+    .map(Number)
+    .filter((descriptor) => isatty(descriptor));
+  return Array.from({ length: Math.max(2, ...terminals) - 2 }, () => nothing);
 }

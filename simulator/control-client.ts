@@ -7,6 +7,8 @@ import type { ControlOrder } from './control-contract.ts';
 
 /** Longest wait for an answer, ms, beyond what the order itself takes. */
 const ANSWER_DEADLINE_MS = 10_000;
+/** Time for the till to reopen a scanner that came back, ms. */
+const REOPEN_MS = 40_000;
 
 /** Where the shop of a data folder says it is, or undefined when no shop has left word there. */
 export function shopAddress(folder: string): ShopAddress | undefined {
@@ -31,7 +33,7 @@ export async function command(
   order: ControlOrder,
   clock: Clock,
 ): Promise<ControlAnswer | undefined> {
-  const takesMs = order.order === 'unplug' ? order.seconds * 1_000 : 0;
+  const takesMs = order.order === 'unplug' ? order.seconds * 1_000 + REOPEN_MS : 0;
   const message = JSON.stringify({ token: address.controlToken, order });
   const line = await exchange(address.controlPort, message, takesMs + ANSWER_DEADLINE_MS, clock);
   return line === undefined ? undefined : ControlAnswer.parse(JSON.parse(line));

@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     complain(asError(error).message);
     if (!(error instanceof UsageError)) return 1;
-    complain(`\n${SCAN_USAGE}`);
+    complain('npm run scan -- --help tells what there is.');
     return 2;
   }
 }
@@ -57,7 +57,7 @@ async function carryOut(order: ControlOrder, address: ShopAddress, clock: Clock)
       const text =
         order.order === 'network'
           ? `The network between till and server is now ${order.state}.`
-          : `The scanner was gone for ${order.seconds} s and is back; the till reopens it by itself.`;
+          : `The scanner was gone for ${order.seconds} s and is back; the till has reopened it by itself.`;
       return { ok: true, text };
     }
   }

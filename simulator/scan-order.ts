@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { asError } from '../foundation/errors.ts';
 import { likelyScannerPrefix } from './card-numbers.ts';
 import type { ControlOrder } from './control-contract.ts';
 import { scannerFrame } from './readers/virtual-scanner.ts';
@@ -66,7 +67,8 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+    // The first line says what is wrong; those after it explain the library's rules.
+    throw new UsageError(asError(error).message.split('\n')[0], { cause: error });
   }
 }
 

@@ -9,6 +9,7 @@ import { SeededRandom, SystemRandom } from '../foundation/random.ts';
 import { Population } from './population.ts';
 import { planSales } from './sales-plan.ts';
 import { Shop } from './shop.ts';
+import type { WishedPorts } from './shop.ts';
 import { shopNotice } from './shop-notice.ts';
 import { UnattendedShop } from './unattended-shop.ts';
 
@@ -20,6 +21,7 @@ const USAGE = `A whole shop on this machine: server, till, scanners, customers.
   --customers N    how many there are (default: 10000)
   --fresh          begins with an empty shop
   --data FOLDER    the data folder (default: .stammkunde/shop)
+  --any-ports      takes any free ports instead of 4180, 4280, 4380 and 4883
 `;
 
 const WISHED_PORTS = { tillApi: 4180, serverApi: 4280, broker: 4883, scanner: 4380 };
@@ -56,6 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
       customers: { type: 'string', default: '10000' },
       fresh: { type: 'boolean', default: false },
       data: { type: 'string', default: '.stammkunde/shop' },
+      'any-ports': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -69,14 +72,18 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const root = resolve(values.data);
   if (values.fresh) wipe(root);
-  return openForPeople(root, population);
+  return openForPeople(root, population, values['any-ports'] ? ANY_PORTS : WISHED_PORTS);
 }
 
-async function openForPeople(root: string, population: Population): Promise<number> {
+async function openForPeople(
+  root: string,
+  population: Population,
+  wishedPorts: WishedPorts,
+): Promise<number> {
   const shop = await Shop.open({
     root,
     population,
-    wishedPorts: WISHED_PORTS,
+    wishedPorts,
     revive: true,
     clock,
     random: new SystemRandom(),

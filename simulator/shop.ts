@@ -24,11 +24,14 @@ import { makeShopFolders, shopPaths } from './shop-folder.ts';
 import type { ShopPaths } from './shop-folder.ts';
 import { TillClient } from './till-client.ts';
 import { TillEvents } from './till-events.ts';
+import { READERS } from './till-config.ts';
 import { waitUntil } from './wait-until.ts';
 
 const SERVER_DEADLINE_MS = 60_000;
 const TILL_DEADLINE_MS = 30_000;
 const REPLICA_DEADLINE_MS = 120_000;
+/** The till tries again after 30 s at the latest. */
+const REOPEN_DEADLINE_MS = 40_000;
 const LOOK_EVERY_MS = 50;
 
 /** Ports a shop would like to have; 0 takes any free one. */
@@ -142,6 +145,9 @@ async function open(options: ShopOptions, opened: Opened, make: (parts: ShopPart
   if (await shopRuns(paths.root, clock)) throw new Error(`a shop runs in ${paths.root} already`);
   const ports = await choosePorts(options.wishedPorts, say);
   prepareShop(paths, ports, random);
+  const serial = opened.add(await VirtualSerialScanner.open(paths.scannerLink));
+  const tcp = opened.add(await VirtualTcpScanner.open(ports.scanner));
+  const network = opened.add(await NetworkProxy.open({ target: { host: '127.0.0.1', port: ports.broker } }));
 
   const keep = (name: string, program: string, config: string): KeptProgram =>
     opened.add(
@@ -172,9 +178,6 @@ async function open(options: ShopOptions, opened: Opened, make: (parts: ShopPart
   });
   await importCustomerBase(server, population, paths.baseMark, { clock, say });
 
-  const serial = opened.add(await VirtualSerialScanner.open(paths.scannerLink));
-  const tcp = opened.add(await VirtualTcpScanner.open(ports.scanner));
-  const network = opened.add(await NetworkProxy.open({ target: { host: '127.0.0.1', port: ports.broker } }));
   configureTill(paths, { apiPort: ports.tillApi, brokerPort: network.port, scannerPort: tcp.port });
 
   say('starting the till …');
@@ -248,11 +251,23 @@ async function carryOut(order: ControlOrder, shop: Shop, clock: Clock): Promise<
       const scanner = shop.scanners[order.reader];
       await scanner.unplug();
       await sleep(clock, order.seconds * 1_000);
-      return scanner.plugIn();
+      await scanner.plugIn();
+      return readerReady(shop, READERS[order.reader], clock);
     }
     case 'network':
       return setNetwork(shop.network, order.state);
   }
+}
+
+/** Resolves when the till has a reader open again: what is scanned before that is lost, as with a real one. */
+async function readerReady(shop: Shop, readerId: string, clock: Clock): Promise<void> {
+  await waitUntil(
+    async () => {
+      const { readers } = await shop.till.status();
+      return readers.some(({ id, status }) => id === readerId && status === 'ready') ? true : undefined;
+    },
+    { clock, deadlineMs: REOPEN_DEADLINE_MS, everyMs: LOOK_EVERY_MS, what: `the till to reopen ${readerId}` },
+  );
 }
 
 function setNetwork(network: NetworkProxy, state: NetworkState): void {

@@ -16,7 +16,7 @@ export function verdictLines(
         ['product', `${outcome.code} (${outcome.symbology}), handed on to the POS by reader ${readerId}`],
       ];
     case 'refused':
-      return [['refused', `${outcome.reason} [${outcome.code}]`]];
+      return [['refused', `a payment card, nothing of it is kept: ${outcome.reason} [${outcome.code}]`]];
     case 'unreadable':
       return [['unreadable', `[${outcome.code}]`]];
     case 'credential': {

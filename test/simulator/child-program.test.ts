@@ -8,6 +8,7 @@ import { SystemClock } from '../../foundation/clock.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import { ChildProgram } from '../../simulator/child-program.ts';
 import { KeptProgram } from '../../simulator/kept-program.ts';
+import { openPty } from '../../simulator/readers/pty.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 let opened = new Opened();
@@ -136,4 +137,17 @@ test('a program kept that is closed is not started again', async () => {
   await kept.close();
   expect(kept.current.ending).toBeDefined();
   expect(said).toEqual([]);
+});
+
+test('a child holds no scanner’s cable: pulling it is noticed at once', async () => {
+  const pty = opened.add(await openPty());
+  const program = await start(`
+    import { readdirSync, readlinkSync } from 'node:fs';
+    for (const fd of readdirSync('/proc/self/fd')) {
+      try { console.log(fd, readlinkSync('/proc/self/fd/' + fd)); } catch {}
+    }
+    console.log('listed');`);
+  await untilSaid(program, 'listed');
+  expect((await program.lastLines()).join('\n')).not.toMatch(/ptmx|\/dev\/pts/);
+  expect(pty.path).toMatch(/^\/dev\//);
 });
