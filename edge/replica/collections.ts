@@ -1,9 +1,11 @@
 import type { RxJsonSchema } from 'rxdb';
+import type { FeedPosition } from '../../sync/contract/feed.ts';
 import type {
   CredentialDocument,
   CustomerDocument,
   OfferDocument,
   ProgrammeDocument,
+  ReplicaCollection,
   ReplicaDocuments,
 } from '../../sync/contract/replica-documents.ts';
 
@@ -81,13 +83,13 @@ const programme: RxJsonSchema<ProgrammeDocument> = {
   required: ['id', 'version', 'currency', 'earn', 'tiers', 'staleAfterMs'],
 };
 
-/** What the till itself notes about its replica; never sent anywhere. */
+/** What the till itself notes about its replica, in the replica's own file; never sent anywhere. */
 export interface ReplicaNote {
   readonly id: 'note';
   /** When the replica last held all the server had, or null before the first complete pull. */
   readonly caughtUpAt: number | null;
-  /** The server's feed epoch it follows. */
-  readonly epoch: string | null;
+  /** Up to where each collection is complete. */
+  readonly positions: Readonly<Partial<Record<ReplicaCollection, FeedPosition>>>;
 }
 
 const note: RxJsonSchema<ReplicaNote> = {
@@ -97,9 +99,9 @@ const note: RxJsonSchema<ReplicaNote> = {
   properties: {
     id: { type: 'string', maxLength: 4 },
     caughtUpAt: { type: ['number', 'null'] },
-    epoch: { type: ['string', 'null'] },
+    positions: { type: 'object', additionalProperties: true },
   },
-  required: ['id', 'caughtUpAt', 'epoch'],
+  required: ['id', 'caughtUpAt', 'positions'],
 };
 
 type Schemas = { [C in keyof ReplicaDocuments]: RxJsonSchema<ReplicaDocuments[C]> } & {

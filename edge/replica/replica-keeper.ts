@@ -1,5 +1,3 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Clock, Instant } from '../../foundation/clock.ts';
 import { sleep } from '../../foundation/clock.ts';
 import { asError, isFault } from '../../foundation/errors.ts';
@@ -13,11 +11,17 @@ import type {
   CustomerDocument,
   OfferDocument,
   ProgrammeDocument,
+  ReplicaCollection,
 } from '../../sync/contract/replica-documents.ts';
-import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
+import type { FeedSource } from './feed-source.ts';
+import { GenerationFiles } from './generation-files.ts';
 import { Replica } from './replica.ts';
-import type { FeedSource } from './replica.ts';
+import type { ReplicaOptions } from './replica.ts';
 import { UrgentOverlay } from './urgent-overlay.ts';
+
+interface KeeperOptions extends Pick<ReplicaOptions, 'key' | 'beforeStatement'> {
+  readonly folder: string;
+}
 
 interface KeeperPorts {
   readonly clock: Clock;
@@ -27,116 +31,133 @@ interface KeeperPorts {
   onChange(): void;
 }
 
+interface Generation {
+  readonly number: number;
+  readonly replica: Replica;
+}
+
+/** Between attempts to bring back a replica that failed; the first attempt is made at once. */
 const REOPEN_RETRY = { firstMs: 200, maxMs: 30_000 } as const;
-const GENERATION = /^replica-(\d{6})\.db$/;
 
 /**
  * Keeps a replica serving, whatever happens to its file:
  *
- *   serving ──poisoned──▶ reopening ──▶ serving
- *      │ └──── epoch changed or reseed ordered ──▶ loading the next generation beside it ──▶ swap
- *      └──(at start) file damaged ──▶ set aside, load anew
+ *   serving ──poisoned──▶ serving reads ──▶ reopened
+ *      │ └────damaged───▶ set aside ──▶ loaded anew
+ *      └──epoch changed, or reseed ordered──▶ next generation loaded beside it ──complete──▶ swap
+ *                                               └──poisoned, or epoch changed──▶ begun again
  *
- * Each generation is a file of its own; the newest complete one serves until a newer is complete.
+ * Each generation is a file of its own; the oldest there is serves until a newer one is complete. A replica that fails
+ * again before it has caught up is brought back ever more slowly.
+ *
+ * Lookups never throw. While a damaged replica is being replaced every card is unknown and `caughtUpAt` is null, so
+ * that sales are kept against the card and the server settles them.
  */
 export class ReplicaKeeper implements Closable {
-  readonly #folder: string;
-  readonly #key: Uint8Array;
+  readonly #options: KeeperOptions;
   readonly #ports: KeeperPorts;
+  readonly #files: GenerationFiles;
   readonly #overlay = new UrgentOverlay();
   readonly #closing = new AbortController();
   #source: FeedSource | undefined;
-  #generation: number;
-  #serving: Replica | undefined;
-  #loading: { readonly generation: number; readonly replica: Replica } | undefined;
-  /** The one maintenance step under way: reopening, or starting to load a generation. */
+  #serving: Generation | undefined;
+  #loading: Generation | undefined;
+  /** Failures since the serving replica last caught up, and since a loading was last asked for. */
+  #servingFailures = 0;
+  #loadingFailures = 0;
+  #cancelLoadingRetry: (() => void) | undefined;
+  /** Maintenance is one step at a time: reopening, beginning to load, clearing up. */
   #maintenance: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
 
-  private constructor(folder: string, key: Uint8Array, generation: number, ports: KeeperPorts) {
-    this.#folder = folder;
-    this.#key = key;
-    this.#generation = generation;
+  private constructor(options: KeeperOptions, files: GenerationFiles, ports: KeeperPorts) {
+    this.#options = options;
+    this.#files = files;
     this.#ports = ports;
   }
 
   /**
    * Opens the replica in `folder`, or an empty one when there is none or the one there is damaged (it is set aside).
-   * @throws StammkundeError REP_WRONG_KEY · DATA_IN_USE · DATA_DISK_FULL
+   * @throws StammkundeError REP_WRONG_KEY · DATA_IN_USE · DATA_DISK_FULL · DATA_UNWRITABLE
    */
-  static async open(
-    options: { readonly folder: string; readonly key: Uint8Array },
-    ports: KeeperPorts,
-  ): Promise<ReplicaKeeper> {
-    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-    const generations = generationsIn(options.folder);
-    // An older file is the complete one while a newer is still being loaded: that one is begun again.
-    const [oldest = 1, ...unfinished] = generations;
-    for (const generation of unfinished) removeGeneration(options.folder, generation);
-    const keeper = new ReplicaKeeper(options.folder, options.key, oldest, ports);
-    keeper.#serving = await keeper.#openServing();
+  static async open(options: KeeperOptions, ports: KeeperPorts): Promise<ReplicaKeeper> {
+    const files = new GenerationFiles(options.folder);
+    const [oldest = 1, ...unfinished] = files.present();
+    const keeper = new ReplicaKeeper(options, files, ports);
+    keeper.#serve(await keeper.#openOrReplace(oldest));
+    if (unfinished.length > 0) {
+      for (const number of unfinished) files.remove(number);
+      keeper.#beginLoading('interrupted');
+    }
     return keeper;
   }
 
+  /** What is known of a credential; undefined also for the moment in which a damaged replica is replaced. */
   credential(index: string): CredentialDocument | undefined {
-    return this.#overlay.credential(index) ?? this.#serving?.credential(index);
+    return this.#overlay.credential(index) ?? this.#ask((replica) => replica.credential(index));
   }
 
+  /** What is known of a customer; undefined also for the moment in which a damaged replica is replaced. */
   customer(id: string): CustomerDocument | undefined {
-    return this.#overlay.customer(id) ?? this.#serving?.customer(id);
+    return this.#overlay.customer(id) ?? this.#ask((replica) => replica.customer(id));
   }
 
   get programme(): ProgrammeDocument | undefined {
-    return this.#serving?.programme;
+    return this.#serving?.replica.programme;
   }
 
   get offers(): readonly OfferDocument[] {
-    return this.#serving?.offers ?? [];
+    return this.#serving?.replica.offers ?? [];
   }
 
+  /** When the serving replica last held all the server had; null before its first complete pull. */
   get caughtUpAt(): Instant | null {
-    return this.#serving?.caughtUpAt ?? null;
+    return this.#serving?.replica.caughtUpAt ?? null;
   }
 
-  /** Resolves at once, or, for the moment in which a replica is reopened, when that is done or `deadlineMs` are over. */
+  /** Resolves at once, or, for the moment in which no replica serves, when one does or `deadlineMs` are over. */
   async whenServing(deadlineMs: number): Promise<void> {
     if (this.#serving !== undefined) return;
-    await Promise.race([
-      this.idle(),
-      sleep(this.#ports.clock, deadlineMs, this.#closing.signal).catch(() => {}),
-    ]);
+    const enough = new AbortController();
+    const deadline = sleep(
+      this.#ports.clock,
+      deadlineMs,
+      AbortSignal.any([enough.signal, this.#closing.signal]),
+    );
+    try {
+      await Promise.race([this.idle(), deadline.catch(() => {})]);
+    } finally {
+      enough.abort();
+    }
   }
 
+  /** Documents the serving replica holds, deleted ones not counted. */
   count(collection: ReplicaCollection): number {
-    return this.#serving?.count(collection) ?? 0;
+    return this.#ask((replica) => replica.count(collection)) ?? 0;
   }
 
-  /** From now on follows `source`. */
+  /** From now on follows `source`. To be called once. */
   follow(source: FeedSource): void {
     this.#source = source;
-    this.#serving?.follow(source);
+    this.#serving?.replica.follow(source);
+    this.#loading?.replica.follow(source);
   }
 
   resync(collections?: readonly ReplicaCollection[]): void {
-    this.#serving?.resync(collections);
+    this.#serving?.replica.resync(collections);
     this.#loading?.replica.resync(collections);
   }
 
+  /** Lets what the server says must hold at once hold at once, unless the replica has it or something newer. */
   applyUrgent(urgent: FeedUrgent): void {
     this.#overlay.apply(urgent);
   }
 
   /** Loads a new generation beside the serving one, which keeps serving until the new one is complete. */
   reseed(reason: 'ordered' | 'epoch'): void {
-    if (this.#loading !== undefined) return;
-    const generation = this.#generation + 1;
-    this.#ports.log.warn({ event: 'replica.reseed', reason, generation });
-    this.#enqueue(async () => {
-      if (this.#loading !== undefined) return;
-      removeGeneration(this.#folder, generation);
-      const replica = await this.#openGeneration(generation);
-      this.#loading = { generation, replica };
-      if (this.#source !== undefined) replica.follow(this.#source);
-    });
+    if (this.#loading !== undefined || this.#cancelLoadingRetry !== undefined) return;
+    this.#loadingFailures = 0;
+    this.#beginLoading(reason);
   }
 
   /** Resolves when no maintenance step is under way. */
@@ -148,95 +169,197 @@ export class ReplicaKeeper implements Closable {
     } while (seen !== this.#maintenance);
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.idle();
-    const open = [this.#loading?.replica, this.#serving];
-    this.#loading = undefined;
-    this.#serving = undefined;
-    for (const replica of open) await replica?.close();
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
-  async #openServing(): Promise<Replica> {
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    this.#cancelLoadingRetry?.();
+    await this.idle();
+    const open = [this.#loading, this.#serving];
+    this.#loading = undefined;
+    this.#serving = undefined;
+    for (const generation of open) await this.#end(generation);
+  }
+
+  /** Asks the serving replica. A failure has been reported to `#failed` by the time it is thrown. */
+  #ask<T>(question: (replica: Replica) => T): T | undefined {
+    if (this.#serving === undefined) return undefined;
     try {
-      return await this.#openGeneration(this.#generation);
+      return question(this.#serving.replica);
     } catch (error) {
-      if (!isFault(error, 'REP_CORRUPT')) throw error;
-      const file = this.#file(this.#generation);
-      const aside = `${file}.damaged-${this.#ports.clock.now()}`;
-      this.#ports.log.error({ event: 'replica.damaged', aside, error });
-      if (existsSync(file)) renameSync(file, aside);
-      removeGeneration(this.#folder, this.#generation);
-      return await this.#openGeneration(this.#generation);
+      if (isFault(error, 'REP_POISONED')) return undefined;
+      throw error;
     }
   }
 
-  #openGeneration(generation: number): Promise<Replica> {
+  #serve(generation: Generation): void {
+    this.#serving = generation;
+    for (const collection of ['credentials', 'customers'] as const) {
+      this.#overlay.passed(collection, generation.replica.caughtUpTo(collection));
+    }
+  }
+
+  async #open(number: number, loading: ReplicaOptions['loading']): Promise<Generation> {
     const { clock, random, log } = this.#ports;
-    return Replica.open(
-      { file: this.#file(generation), key: this.#key },
+    const { key, beforeStatement } = this.#options;
+    const replica: Replica = await Replica.open(
+      {
+        file: this.#files.path(number),
+        key,
+        loading,
+        ...(beforeStatement === undefined ? {} : { beforeStatement }),
+      },
       {
         clock,
         random,
         log,
-        onPoisoned: (error) => this.#reopen(generation, error),
-        onEpochChanged: () => this.reseed('epoch'),
+        onPoisoned: (error) => this.#onPoisoned(generation, error),
+        onEpochChanged: () => this.#onEpochChanged(generation),
         onCaughtUp: (collection, position) => {
-          if (collection === 'credentials' || collection === 'customers') {
-            if (generation === this.#generation) this.#overlay.passed(collection, position);
+          if (generation === this.#serving) {
+            this.#servingFailures = 0;
+            if (collection === 'credentials' || collection === 'customers') {
+              this.#overlay.passed(collection, position);
+            }
           }
           this.#swapWhenComplete(generation);
           this.#ports.onChange();
         },
       },
     );
+    const generation: Generation = { number, replica };
+    return generation;
   }
 
-  #swapWhenComplete(generation: number): void {
-    if (this.#loading?.generation !== generation || this.#loading.replica.caughtUpAt === null) return;
-    const [old, oldGeneration] = [this.#serving, this.#generation];
-    this.#serving = this.#loading.replica;
-    this.#generation = generation;
-    this.#loading = undefined;
-    this.#ports.log.info({ event: 'replica.replaced', generation });
-    this.#enqueue(async () => {
-      await old?.close();
-      removeGeneration(this.#folder, oldGeneration);
-    });
+  /** Opens a generation to serve; a damaged file is set aside and an empty one put in its place. */
+  async #openOrReplace(number: number): Promise<Generation> {
+    try {
+      return await this.#open(number, 'fast');
+    } catch (error) {
+      if (!isFault(error, 'REP_CORRUPT')) throw error;
+      this.#setAside(number, error);
+      return this.#open(number, 'fast');
+    }
   }
 
-  #reopen(generation: number, error: Error): void {
-    this.#ports.log.error({ event: 'replica.poisoned', generation, error });
+  #setAside(number: number, error: Error): void {
+    const aside = this.#files.setAside(number, this.#ports.clock.now());
+    this.#ports.log.error({ event: 'replica.damaged', aside, error });
+  }
+
+  #onPoisoned(generation: Generation, error: Error): void {
+    this.#ports.log.error({ event: 'replica.poisoned', generation: generation.number, error });
+    if (generation === this.#loading) this.#beginAgain(generation);
+    if (generation !== this.#serving) return;
+    const damaged = isFault(error, 'REP_CORRUPT');
+    // A damaged base answers nothing more; any other goes on answering reads until it is reopened.
+    if (damaged) this.#serving = undefined;
+    this.#enqueue(() => this.#bringBack(generation, damaged ? error : undefined));
+  }
+
+  #onEpochChanged(generation: Generation): void {
+    if (generation === this.#serving) this.reseed('epoch');
+    if (generation === this.#loading) this.#beginAgain(generation);
+  }
+
+  async #bringBack(failed: Generation, damage: Error | undefined): Promise<void> {
+    await this.#waitAfter(this.#servingFailures);
+    this.#servingFailures += 1;
+    const replaced = this.#serving !== failed && this.#serving !== undefined;
+    if (replaced || this.#closing.signal.aborted) {
+      await this.#end(failed);
+      return;
+    }
+    this.#serving = undefined;
+    await this.#end(failed);
+    if (damage !== undefined) this.#setAside(failed.number, damage);
+    const generation = await this.#openUntilItDoes(failed.number);
+    if (generation === undefined) return;
+    this.#serve(generation);
+    if (this.#source !== undefined) generation.replica.follow(this.#source);
+    this.#ports.onChange();
+  }
+
+  /** Undefined when the keeper is closed before it succeeds. */
+  async #openUntilItDoes(number: number): Promise<Generation | undefined> {
+    while (!this.#closing.signal.aborted) {
+      try {
+        return await this.#openOrReplace(number);
+      } catch (error) {
+        const failures = this.#servingFailures;
+        this.#ports.log.error({ event: 'replica.reopen.failed', failures, error: asError(error) });
+        await this.#waitAfter(failures);
+        this.#servingFailures += 1;
+      }
+    }
+    return undefined;
+  }
+
+  #beginLoading(reason: 'ordered' | 'epoch' | 'interrupted' | 'failed'): void {
     this.#enqueue(async () => {
-      if (this.#loading?.generation === generation) {
-        const { replica } = this.#loading;
-        this.#loading = undefined;
-        await replica.close().catch((closing: unknown) => this.#logClosing(closing));
-        this.reseed('ordered');
+      const serving = this.#serving;
+      if (this.#loading !== undefined || serving === undefined) return;
+      const number = serving.number + 1;
+      this.#ports.log.warn({ event: 'replica.reseed', reason, generation: number });
+      this.#files.remove(number);
+      try {
+        this.#loading = await this.#open(number, serving.replica.caughtUpAt === null ? 'fast' : 'gently');
+      } catch (error) {
+        this.#ports.log.error({ event: 'replica.reseed.failed', generation: number, error: asError(error) });
+        this.#beginLoadingLater();
         return;
       }
-      if (generation !== this.#generation || this.#serving === undefined) return;
-      await this.#serving.close().catch((closing: unknown) => this.#logClosing(closing));
-      this.#serving = undefined;
-      for (let attempt = 0; this.#serving === undefined && !this.#closing.signal.aborted; attempt += 1) {
-        try {
-          this.#serving = await this.#openServing();
-        } catch (failure) {
-          this.#ports.log.error({ event: 'replica.reopen.failed', attempt, error: asError(failure) });
-          await sleep(
-            this.#ports.clock,
-            retryDelayMs(REOPEN_RETRY, attempt, this.#ports.random),
-            this.#closing.signal,
-          ).catch(() => {});
-        }
-      }
-      if (this.#source !== undefined) this.#serving?.follow(this.#source);
-      this.#ports.onChange();
+      if (this.#source !== undefined) this.#loading.replica.follow(this.#source);
     });
   }
 
-  #logClosing(error: unknown): void {
-    this.#ports.log.warn({ event: 'replica.close.failed', error: asError(error) });
+  #beginAgain(failed: Generation): void {
+    this.#loading = undefined;
+    this.#enqueue(() => this.#end(failed));
+    this.#beginLoadingLater();
+  }
+
+  #beginLoadingLater(): void {
+    if (this.#closing.signal.aborted) return;
+    const delayMs = retryDelayMs(REOPEN_RETRY, this.#loadingFailures, this.#ports.random);
+    this.#loadingFailures += 1;
+    this.#cancelLoadingRetry = this.#ports.clock.schedule(delayMs, () => {
+      this.#cancelLoadingRetry = undefined;
+      this.#beginLoading('failed');
+    });
+  }
+
+  #swapWhenComplete(loaded: Generation): void {
+    if (loaded !== this.#loading || loaded.replica.caughtUpAt === null) return;
+    const old = this.#serving;
+    this.#loading = undefined;
+    this.#serve(loaded);
+    this.#servingFailures = 0;
+    this.#ports.log.info({ event: 'replica.replaced', generation: loaded.number });
+    this.#enqueue(async () => {
+      await this.#end(old);
+      for (const number of this.#files.present()) {
+        if (number < loaded.number) this.#files.remove(number);
+      }
+    });
+  }
+
+  async #end(generation: Generation | undefined): Promise<void> {
+    try {
+      await generation?.replica.close();
+    } catch (error) {
+      this.#ports.log.warn({ event: 'replica.close.failed', error: asError(error) });
+    }
+  }
+
+  /** Waits the longer the more often it failed; not at all the first time. */
+  async #waitAfter(failures: number): Promise<void> {
+    if (failures === 0) return;
+    const delayMs = retryDelayMs(REOPEN_RETRY, failures - 1, this.#ports.random);
+    await sleep(this.#ports.clock, delayMs, this.#closing.signal).catch(() => {});
   }
 
   #enqueue(step: () => Promise<void>): void {
@@ -249,24 +372,4 @@ export class ReplicaKeeper implements Closable {
       }
     });
   }
-
-  #file(generation: number): string {
-    return join(this.#folder, fileName(generation));
-  }
-}
-
-function fileName(generation: number): string {
-  return `replica-${String(generation).padStart(6, '0')}.db`;
-}
-
-function generationsIn(folder: string): number[] {
-  return readdirSync(folder)
-    .flatMap((name) => GENERATION.exec(name)?.[1] ?? [])
-    .map(Number)
-    .toSorted((a, b) => a - b);
-}
-
-function removeGeneration(folder: string, generation: number): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal'])
-    rmSync(join(folder, fileName(generation) + suffix), { force: true });
 }

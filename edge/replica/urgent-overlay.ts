@@ -3,53 +3,65 @@ import { isBehind } from '../../sync/contract/feed.ts';
 import type { FeedUrgent } from '../../sync/contract/messages.ts';
 import type { CredentialDocument, CustomerDocument } from '../../sync/contract/replica-documents.ts';
 
-/** Most urgent documents held at once; beyond it the oldest go, and the feed brings them a moment later. */
+/** Most urgent documents held at once of a kind; beyond it the oldest go, and the feed brings them a moment later. */
 const OVERLAY_MAX = 10_000;
 
 /**
  * Blocked cards and withdrawn consents that must hold before the feed brings them. They lie over the replica in memory
  * alone: writing them into the replicated collections would make RxDB take them for local edits and never update those
- * documents again. Each entry goes once the feed has passed its position.
+ * documents again. Each entry goes once the feed has passed its position, and does not come back later than that.
  */
 export class UrgentOverlay {
-  readonly #credentials = new Map<
-    string,
-    { readonly position: FeedPosition; readonly document: CredentialDocument }
-  >();
-  readonly #customers = new Map<
-    string,
-    { readonly position: FeedPosition; readonly document: CustomerDocument }
-  >();
+  readonly #credentials = new Layer<CredentialDocument>();
+  readonly #customers = new Layer<CustomerDocument>();
 
   apply(urgent: FeedUrgent): void {
     for (const document of urgent.credentials)
-      hold(this.#credentials, document.index, { position: urgent.position, document });
-    for (const document of urgent.customers)
-      hold(this.#customers, document.id, { position: urgent.position, document });
+      this.#credentials.hold(document.index, document, urgent.position);
+    for (const document of urgent.customers) this.#customers.hold(document.id, document, urgent.position);
   }
 
   credential(index: string): CredentialDocument | undefined {
-    return this.#credentials.get(index)?.document;
+    return this.#credentials.get(index);
   }
 
   customer(id: string): CustomerDocument | undefined {
-    return this.#customers.get(id)?.document;
+    return this.#customers.get(id);
   }
 
-  /** Lets go of what the replica's own copy of a collection now has. */
-  passed(collection: 'credentials' | 'customers', position: FeedPosition): void {
-    const held = collection === 'credentials' ? this.#credentials : this.#customers;
-    for (const [key, entry] of held) {
-      if (entry.position.epoch !== position.epoch || !isBehind(position, entry.position)) held.delete(key);
-    }
+  /** The replica now serving holds all of a collection up to `position`, or an unknown part of it. */
+  passed(collection: 'credentials' | 'customers', position: FeedPosition | undefined): void {
+    const layer = collection === 'credentials' ? this.#credentials : this.#customers;
+    layer.passed(position);
   }
 }
 
-function hold<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > OVERLAY_MAX) {
-    const oldest = map.keys().next();
-    if (oldest.done !== true) map.delete(oldest.value);
+class Layer<T> {
+  readonly #held = new Map<string, { readonly position: FeedPosition; readonly document: T }>();
+  #passed: FeedPosition | undefined;
+
+  get(key: string): T | undefined {
+    return this.#held.get(key)?.document;
+  }
+
+  hold(key: string, document: T, position: FeedPosition): void {
+    if (!isBehind(this.#passed, position)) return;
+    const held = this.#held.get(key);
+    if (held?.position.epoch === position.epoch && isBehind(position, held.position)) return;
+    this.#held.delete(key);
+    this.#held.set(key, { position, document });
+    if (this.#held.size <= OVERLAY_MAX) return;
+    const oldest = this.#held.keys().next();
+    if (oldest.done !== true) this.#held.delete(oldest.value);
+  }
+
+  passed(position: FeedPosition | undefined): void {
+    this.#passed = position;
+    if (position === undefined) return;
+    for (const [key, entry] of this.#held) {
+      if (entry.position.epoch !== position.epoch || !isBehind(position, entry.position)) {
+        this.#held.delete(key);
+      }
+    }
   }
 }

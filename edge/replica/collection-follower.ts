@@ -1,0 +1,159 @@
+import type { RxCollection } from 'rxdb';
+import { replicateRxCollection } from 'rxdb/plugins/replication';
+import type { RxReplicationState } from 'rxdb/plugins/replication';
+import { Subject } from 'rxjs';
+import type { Clock, Instant } from '../../foundation/clock.ts';
+import { sleep } from '../../foundation/clock.ts';
+import { StammkundeError, asError, isFault } from '../../foundation/errors.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { Random } from '../../foundation/random.ts';
+import { retryDelayMs } from '../../foundation/retry-schedule.ts';
+import type { FeedPosition } from '../../sync/contract/feed.ts';
+import type { ReplicaCollection, ReplicaDocuments } from '../../sync/contract/replica-documents.ts';
+import type { FeedSource } from './feed-source.ts';
+import { pulledDocuments } from './pulled-documents.ts';
+
+/** Between failed pulls; a notice from the server cuts the wait short. */
+const PULL_RETRY = { firstMs: 500, maxMs: 30_000 } as const;
+
+interface FollowerOptions<C extends ReplicaCollection> {
+  readonly name: C;
+  readonly collection: RxCollection<ReplicaDocuments[C]>;
+  readonly source: FeedSource;
+  /** Documents to ask for at once. */
+  readonly pageSize: () => number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Ends the following; RxDB cancels the replication itself when its database closes. */
+  readonly closing: AbortSignal;
+  /** After a storage error nothing more is pulled: it could not be kept. */
+  readonly isPoisoned: () => boolean;
+  readonly onEpochChanged: () => void;
+  /** Everything up to `position` is stored; it was all the server had at `askedAt`. */
+  readonly onCaughtUp: (askedAt: Instant, position: FeedPosition) => void;
+}
+
+type Batch<C extends ReplicaCollection> = {
+  readonly documents: ReturnType<typeof pulledDocuments<C>>;
+  readonly checkpoint: FeedPosition | undefined;
+};
+
+/**
+ * Follows the feed of one collection through RxDB's pull replication.
+ *
+ *   resync ──▶ page, page, … page without more ──▶ stored ──▶ caught up
+ *                 └─ fails ─▶ wait, jittered, cut short by resync ─▶ the same page again
+ *
+ * To RxDB a batch shorter than its `batchSize` is the end of the feed. With a size of one, every page with documents
+ * goes on and only an empty one ends, so each page may have the size that suits the moment.
+ */
+export class CollectionFollower<C extends ReplicaCollection> {
+  readonly #options: FollowerOptions<C>;
+  readonly #notices = new Subject<'RESYNC'>();
+  readonly #replication: RxReplicationState<ReplicaDocuments[C], FeedPosition | undefined>;
+  #wake = new AbortController();
+  /** A notice came since the server was last asked. */
+  #noticed = false;
+  /** The last page said that there is no more. */
+  #atEnd = false;
+
+  constructor(options: FollowerOptions<C>) {
+    this.#options = options;
+    this.#replication = replicateRxCollection<ReplicaDocuments[C], FeedPosition | undefined>({
+      replicationIdentifier: `feed-${options.name}`,
+      collection: options.collection,
+      live: true,
+      waitForLeadership: false,
+      toggleOnDocumentVisible: false,
+      pull: {
+        batchSize: 1,
+        stream$: this.#notices,
+        // RxDB writes into neither, but says so for none.
+        handler: async (checkpoint) => {
+          const { documents, checkpoint: next } = await this.#nextBatch(checkpoint);
+          return { documents: [...documents], checkpoint: next };
+        },
+      },
+    });
+    this.#replication.error$.subscribe((error) => {
+      options.log.debug({ event: 'replica.replication.error', collection: options.name, code: error.code });
+    });
+    options.closing.addEventListener('abort', () => this.#wake.abort(), { once: true });
+  }
+
+  /** Asks again now, cutting short any wait. However often it is called meanwhile, one notice is kept. */
+  resync(): void {
+    this.#wake.abort();
+    if (this.#options.closing.aborted) return;
+    this.#wake = new AbortController();
+    if (this.#noticed) return;
+    this.#noticed = true;
+    this.#notices.next('RESYNC');
+  }
+
+  async #nextBatch(after: FeedPosition | undefined): Promise<Batch<C>> {
+    const { closing, isPoisoned, name, clock, random, log } = this.#options;
+    const noticed = this.#noticed;
+    this.#noticed = false;
+    const nothing: Batch<C> = { documents: [], checkpoint: after };
+    if (this.#atEnd && !noticed) {
+      this.#atEnd = false;
+      return nothing;
+    }
+    for (let failures = 0; !closing.aborted; failures += 1) {
+      if (isPoisoned()) await unlessAborted(new Promise<never>(() => {}), closing);
+      else {
+        try {
+          return await this.#pull(after);
+        } catch (error) {
+          if (closing.aborted) break;
+          if (isFault(error, 'REP_EPOCH_CHANGED')) this.#options.onEpochChanged();
+          log.warn({ event: 'replica.pull.failed', collection: name, failures, error: asError(error) });
+          await sleep(clock, retryDelayMs(PULL_RETRY, failures, random), this.#wake.signal).catch(() => {
+            // Woken by a notice or by closing.
+          });
+        }
+      }
+    }
+    return nothing;
+  }
+
+  async #pull(after: FeedPosition | undefined): Promise<Batch<C>> {
+    const { name, source, pageSize, clock, closing } = this.#options;
+    const askedAt = clock.now();
+    const page = await unlessAborted(source.pull(name, after ?? null, pageSize()), closing);
+    if (page === undefined) return { documents: [], checkpoint: after };
+    const documents = pulledDocuments(name, page);
+    if (page.more && documents.length === 0) {
+      throw new StammkundeError('WIRE_MALFORMED', `an empty page of ${name} promises more`);
+    }
+    this.#atEnd = !page.more && documents.length > 0;
+    if (!page.more) this.#reportWhenStored(askedAt, page.position);
+    return { documents, checkpoint: page.position };
+  }
+
+  /** The pages are on their way into the storage; RxDB is in sync once they are there, or were refused. */
+  #reportWhenStored(askedAt: Instant, position: FeedPosition): void {
+    const { closing, isPoisoned, onCaughtUp, log, name } = this.#options;
+    this.#replication.awaitInSync().then(
+      () => {
+        if (!closing.aborted && !isPoisoned()) onCaughtUp(askedAt, position);
+      },
+      (error: unknown) => {
+        if (!closing.aborted)
+          log.error({ event: 'replica.sync.failed', collection: name, error: asError(error) });
+      },
+    );
+  }
+}
+
+/** The outcome of `work`, or undefined as soon as the signal is aborted. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(undefined);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
