@@ -5,18 +5,16 @@ import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { createRxDatabase } from 'rxdb';
 import { readKeyRing } from '../../edge/key-ring.ts';
-import { replicaSchemas } from '../../edge/replica/collections.ts';
-import { getRxStorageSqlite, sqliteStoreOf } from '../../edge/replica/storage/storage.ts';
-import type { SqliteStore } from '../../edge/replica/storage/instance.ts';
+import { ReplicaKeeper } from '../../edge/replica/replica-keeper.ts';
 import type { Clock } from '../../foundation/clock.ts';
+import { createLog } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { newSecret, writeSecretFile } from '../../foundation/secret-file.ts';
-import { demoOffers, demoProgramme } from '../../simulator/demo-programme.ts';
 import { POPULATION_VERSION, Population } from '../../simulator/population.ts';
+import { waitUntil } from '../../simulator/wait-until.ts';
 import { BlindIndexer } from '../../sync/contract/blind-index.ts';
-import type { CredentialDocument, CustomerDocument } from '../../sync/contract/replica-documents.ts';
+import { PopulationFeed } from './population-feed.ts';
 
 /** The programme the benchmark's till belongs to. */
 export const BENCH_TENANT = 'bench';
@@ -24,14 +22,14 @@ export const BENCH_TENANT = 'bench';
 /** A data folder of a till whose replica is full, and the keys it is opened with. */
 export interface FilledTill {
   readonly dataFolder: string;
-  readonly replicaFile: string;
+  readonly replicaFolder: string;
   readonly tillKeyFile: string;
   readonly identifierKeyFile: string;
   readonly serverPublicKeyFile: string;
 }
 
-/** Documents loaded in one transaction. */
-const CHUNK = 5_000;
+/** How long filling may take, ms. */
+const FILL_DEADLINE_MS = 900_000;
 /** Note of a replica that holds everything: only what is complete is used again. */
 const COMPLETE = 'complete';
 
@@ -63,21 +61,19 @@ export async function filledTill(
   return tillIn(folder);
 }
 
-/** Of the program text that decides what a replica file looks like: changed text, another file. */
+/** Of the program text that decides what a replica's file looks like: changed text, another file. */
 function storageFingerprint(): string {
-  const replica = fileURLToPath(new URL('../../edge/replica/', import.meta.url));
-  const storage = join(replica, 'storage');
-  const files = readdirSync(storage)
-    .toSorted()
-    .map((name) => join(storage, name));
+  const folder = fileURLToPath(new URL('../../edge/replica/', import.meta.url));
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted();
   const hash = createHash('sha256');
-  for (const file of [join(replica, 'collections.ts'), ...files]) hash.update(readFileSync(file));
+  for (const name of names.filter((each) => each.endsWith('.ts')))
+    hash.update(readFileSync(join(folder, name)));
   return hash.digest('hex').slice(0, 8);
 }
 
 /** Size of everything that belongs to the replica, in MB of a million bytes. */
 export function replicaMb(till: FilledTill): number {
-  const folder = join(till.dataFolder, 'replica');
+  const folder = till.replicaFolder;
   const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
   return Math.round(bytes / 1e5) / 10;
 }
@@ -86,14 +82,14 @@ function tillIn(relative: string): FilledTill {
   const folder = resolve(relative);
   return {
     dataFolder: join(folder, 'data'),
-    replicaFile: join(folder, 'data', 'replica', 'replica-000001.db'),
+    replicaFolder: join(folder, 'data', 'replica'),
     tillKeyFile: join(folder, 'till.key'),
     identifierKeyFile: join(folder, 'identifier.key'),
     serverPublicKeyFile: join(folder, 'server-public.pem'),
   };
 }
 
-/** Makes keys and fills the replica of the till in `folder`, which has nothing but an empty `data/replica`. */
+/** Makes keys and fills the replica of the till in `folder` the way a real one is: it pulls, page after page. */
 export async function fillTill(
   folder: string,
   customers: number,
@@ -107,80 +103,25 @@ export async function fillTill(
   await writeFile(till.serverPublicKeyFile, publicKey.export({ type: 'spki', format: 'pem' }));
 
   const keys = readKeyRing(till);
-  const indexer = new BlindIndexer(keys.identifier, BENCH_TENANT);
-  const database = await createRxDatabase({
-    name: 'replica',
-    storage: getRxStorageSqlite({ file: till.replicaFile, key: keys.replica }),
-    multiInstance: false,
-    eventReduce: false,
-  });
+  const feed = new PopulationFeed(
+    new Population(customers),
+    new BlindIndexer(keys.identifier, BENCH_TENANT),
+    clock.now(),
+  );
+  const log = createLog({ name: 'fill', level: 'warn' });
+  const replica = await ReplicaKeeper.open(
+    { folder: till.replicaFolder, key: keys.replica },
+    { clock, random, log, onChange: () => {} },
+  );
   try {
-    const collections = await database.addCollections({
-      credentials: { schema: replicaSchemas.credentials },
-      customers: { schema: replicaSchemas.customers },
-      offers: { schema: replicaSchemas.offers },
-      programme: { schema: replicaSchemas.programme },
-      note: { schema: replicaSchemas.note },
+    replica.follow(feed);
+    await waitUntil(async () => (replica.caughtUpAt === null ? undefined : true), {
+      clock,
+      deadlineMs: FILL_DEADLINE_MS,
+      everyMs: 100,
+      what: 'a full replica',
     });
-    const population = new Population(customers);
-    load(sqliteStoreOf(collections.customers), customerDocuments(population));
-    load(sqliteStoreOf(collections.credentials), credentialDocuments(population, indexer));
-    load(sqliteStoreOf(collections.offers), demoOffers(clock.now()));
-    load(sqliteStoreOf(collections.programme), [demoProgramme]);
-    load(sqliteStoreOf(collections.note), [{ id: 'note', caughtUpAt: clock.now(), epoch: 'bench' }]);
   } finally {
-    await database.close();
+    await replica.close();
   }
-}
-
-function load<T>(store: SqliteStore<T>, documents: Iterable<T>): void {
-  let chunk: T[] = [];
-  const flush = (): void => {
-    const { skipped } = store.bulkLoad(chunk);
-    if (skipped > 0) throw new Error(`${skipped} documents were there twice`);
-    chunk = [];
-  };
-  for (const document of documents) {
-    chunk.push(document);
-    if (chunk.length === CHUNK) flush();
-  }
-  flush();
-}
-
-/** Documents in the order of their ids, in which they load many times faster; only ids and ordinals are held at once. */
-function* customerDocuments(population: Population): Generator<CustomerDocument> {
-  const byId: { readonly key: string; readonly ordinal: number }[] = [];
-  for (const { id, ordinal } of population.members()) byId.push({ key: id, ordinal });
-  for (const { ordinal } of sorted(byId)) {
-    const { id, status, tier, purposes, joinedAt } = population.member(ordinal);
-    const greeting = purposes.includes('greeting') ? `Gast ${ordinal % 1000}` : null;
-    const points = (ordinal * 37) % 10_000;
-    yield { id, status, tier, points, pointsAt: joinedAt, purposes: [...purposes], greeting };
-  }
-}
-
-function* credentialDocuments(population: Population, indexer: BlindIndexer): Generator<CredentialDocument> {
-  const byIndex: { readonly key: string; readonly ordinal: number; readonly nth: number }[] = [];
-  for (const { ordinal, cards } of population.members()) {
-    for (const [nth, { kind, number }] of cards.entries()) {
-      byIndex.push({ key: indexer.index(kind, number), ordinal, nth });
-    }
-  }
-  for (const { key, ordinal, nth } of sorted(byIndex)) {
-    const { id, cards } = population.member(ordinal);
-    const card = cards[nth];
-    if (card === undefined) throw new Error('the same customer has other cards when made again');
-    yield {
-      index: key,
-      kind: card.kind,
-      customerId: id,
-      status: card.status,
-      validUntil: card.validUntil,
-    };
-  }
-}
-
-/** Sorted by UTF-16 code units, which for ASCII is SQLite's order too. */
-function sorted<T extends { readonly key: string }>(entries: T[]): T[] {
-  return entries.sort((a, b) => (a.key < b.key ? -1 : 1));
 }

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { openDatabaseFile } from '../../edge/replica/storage/database-file.ts';
 import { fillSettings } from '../../edge/replica/storage/settings.ts';
 import { encodeText } from '../../edge/replica/storage/value-encoding.ts';
@@ -23,11 +25,11 @@ export async function measureFloor(
 ): Promise<number[]> {
   const keys = readKeyRing(till);
   const indexer = new BlindIndexer(keys.identifier, BENCH_TENANT);
-  const database = openDatabaseFile(fillSettings({ file: till.replicaFile, key: keys.replica }));
+  const database = openDatabaseFile(fillSettings({ file: replicaFile(till), key: keys.replica }));
   try {
     const tableOf = (collection: string): string => {
       const id: unknown = database
-        .prepare('SELECT id FROM rx_collection WHERE collection=?')
+        .prepare("SELECT id FROM rx_collection WHERE database='replica' AND collection=?")
         .pluck()
         .get(collection);
       return `documents_${String(id)}`;
@@ -47,4 +49,11 @@ export async function measureFloor(
   } finally {
     database.close();
   }
+}
+
+/** The one file a replica that is not being replaced has. */
+function replicaFile({ replicaFolder }: FilledTill): string {
+  const [name, ...others] = readdirSync(replicaFolder).filter((each) => each.endsWith('.db'));
+  if (name === undefined || others.length > 0) throw new Error(`${replicaFolder} should hold one replica`);
+  return join(replicaFolder, name);
 }

@@ -57,7 +57,7 @@ function processesOfTheShop(): string[] {
 async function openShop(): Promise<{ shop: ChildProcess; notice: string; ended: Promise<number | null> }> {
   const shop = spawn(
     process.execPath,
-    ['bin/stammkunde-shop.js', '--data', folder, '--customers', '1000', '--any-ports'],
+    ['bin/stammkunde-shop.js', '--data', folder, '--customers', '500', '--any-ports'],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const ended = new Promise<number | null>((resolve) => shop.once('close', resolve));
@@ -116,7 +116,7 @@ test(
     expect((await scan('--unplug', '0.5')).stdout).toContain('is back');
     expect((await scan('--card', known)).stdout).toContain('known');
 
-    const second = await run('bin/stammkunde-shop.js', '--data', folder, '--customers', '1000');
+    const second = await run('bin/stammkunde-shop.js', '--data', folder, '--customers', '500');
     expect(second).toMatchObject({ code: 1, stderr: `a shop runs in ${folder} already\n` });
 
     shop.kill('SIGINT');
