@@ -20,7 +20,7 @@ import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts
 import { CollectionFollower } from './collection-follower.ts';
 import { replicaSchemas } from './collections.ts';
 import type { FeedSource } from './feed-source.ts';
-import { withQuietBookkeeping } from './quiet-bookkeeping.ts';
+import { pullOnly } from './pull-only-storage.ts';
 import { ReplicaNoteBook } from './replica-note.ts';
 import type { SqliteStorageSettings } from './storage/settings.ts';
 import { getRxStorageSqlite, sqliteStoreOf } from './storage/storage.ts';
@@ -116,7 +116,7 @@ export class Replica implements Closable {
       const noteBook = opened.add(await ReplicaNoteBook.open(storage));
       const database: RxDatabase<Collections> = await createRxDatabase<Collections>({
         name: 'replica',
-        storage: withQuietBookkeeping(storage, closing.signal),
+        storage: pullOnly(storage, closing.signal),
         multiInstance: false,
         eventReduce: false,
       });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { expect, onTestFinished, vi } from 'vitest';
 import { Replica } from '../../../edge/replica/replica.ts';
 import type { ReplicaOptions } from '../../../edge/replica/replica.ts';
@@ -118,21 +119,14 @@ export function expectSame(replica: Replica | ReplicaKeeper, server: FeedServer)
   const missing = [
     ...server
       .live('customers')
-      .filter((document) => !same(replica.customer(String(document['id'])), document)),
+      .filter((document) => !isDeepStrictEqual(replica.customer(String(document['id'])), document)),
     ...server
       .live('credentials')
-      .filter((document) => !same(replica.credential(String(document['index'])), document)),
+      .filter((document) => !isDeepStrictEqual(replica.credential(String(document['index'])), document)),
   ];
   expect(missing).toEqual([]);
   expect(replica.offers).toEqual(server.live('offers'));
   expect(replica.programme).toEqual(server.live('programme')[0]);
-}
-
-function same(held: object | undefined, document: object): boolean {
-  return (
-    held !== undefined &&
-    JSON.stringify(Object.entries(held).toSorted()) === JSON.stringify(Object.entries(document).toSorted())
-  );
 }
 
 /** Rejections nobody handled while the test ran: there must be none by its end. */

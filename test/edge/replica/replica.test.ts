@@ -77,7 +77,7 @@ describe('a replica that has caught up', () => {
 
   test('takes changes and deletions with a resync, in small pages', async () => {
     const { server, replica } = await caughtUp(1_000);
-    for (let n = 0; n < 500; n += 1) server.put('customers', customer(n, { points: -n, tier: 'gold' }));
+    for (let n = 0; n < 500; n += 1) server.put('customers', customer(n, { points: -1 - n, tier: 'gold' }));
     server.remove('customers', customerId(700));
     server.remove('credentials', cardIndex(700));
     server.put('credentials', credential(5_000));
