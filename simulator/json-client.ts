@@ -6,7 +6,7 @@ const REQUEST_DEADLINE_MS = 30_000;
 const Refusal = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
 /** A request that was answered with a refusal. */
-export class RequestRefused extends Error {
+class RequestRefused extends Error {
   readonly status: number;
   /** The service's own code, such as SALE_CLOSED; empty when it sent none. */
   readonly code: string;
