@@ -2,12 +2,12 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { ReaderConfigs } from '../drivers/registry.ts';
 import { logLevels } from '../foundation/log.ts';
-import { readYamlConfig } from '../foundation/yaml-config.ts';
+import { deepFreeze, readYamlConfig } from '../foundation/yaml-config.ts';
 import type { Frozen } from '../foundation/yaml-config.ts';
 import { CardSchemes } from '../sync/contract/card-scheme.ts';
 import { StoreId, TenantId, TillId } from '../sync/contract/ids.ts';
 import { Currency } from '../sync/contract/money.ts';
-import { MqttConfig } from '../sync/mqtt/config.ts';
+import { MqttConfig, withAbsolutePaths } from '../sync/mqtt/config.ts';
 import { ApiConfig } from './api/config.ts';
 
 const FilePath = z.string().min(1).max(4_096);
@@ -71,7 +71,7 @@ export function readEdgeConfig(path: string): EdgeConfig {
   const config = readYamlConfig(path, EdgeConfig);
   const at = (file: string): string => resolve(dirname(path), file);
   const { broker, api, keys } = config;
-  return {
+  return deepFreeze({
     ...config,
     dataFolder: at(config.dataFolder),
     keys: {
@@ -79,11 +79,7 @@ export function readEdgeConfig(path: string): EdgeConfig {
       identifierKeyFile: at(keys.identifierKeyFile),
       serverPublicKeyFile: at(keys.serverPublicKeyFile),
     },
-    broker: {
-      ...broker,
-      ...(broker.passwordFile === undefined ? {} : { passwordFile: at(broker.passwordFile) }),
-      ...(broker.caFile === undefined ? {} : { caFile: at(broker.caFile) }),
-    },
+    broker: withAbsolutePaths(broker, at),
     api: { ...api, tokenFile: at(api.tokenFile), displayTokenFile: at(api.displayTokenFile) },
-  };
+  });
 }

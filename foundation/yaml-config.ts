@@ -86,7 +86,8 @@ function unionProblem(issue: z.core.$ZodIssueInvalidUnion): string {
   return forms.length === 0 ? issue.message : `expected one of: ${forms.join(' | ')}`;
 }
 
-function deepFreeze<T>(value: T): T {
+/** The value, which nobody can change any more, however deep. */
+export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFreeze(inner);

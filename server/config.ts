@@ -1,10 +1,11 @@
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { logLevels } from '../foundation/log.ts';
-import { readYamlConfig } from '../foundation/yaml-config.ts';
+import { deepFreeze, readYamlConfig } from '../foundation/yaml-config.ts';
 import type { Frozen } from '../foundation/yaml-config.ts';
 import { CardSchemes } from '../sync/contract/card-scheme.ts';
 import { TenantId } from '../sync/contract/ids.ts';
-import { MqttConfig } from '../sync/mqtt/config.ts';
+import { MqttConfig, withAbsolutePaths } from '../sync/mqtt/config.ts';
 
 const Path = z.string().min(1);
 const Port = z.int().min(0).max(65_535);
@@ -52,7 +53,24 @@ export const ServerConfig = z.strictObject({
 });
 export type ServerConfig = Frozen<z.infer<typeof ServerConfig>>;
 
-/** @throws StammkundeError CFG_UNREADABLE · CFG_INVALID */
+/**
+ * A server's configuration, with every path absolute: relative ones start at the file's own folder.
+ * @throws StammkundeError CFG_UNREADABLE · CFG_INVALID, listing every problem
+ */
 export function readServerConfig(path: string): ServerConfig {
-  return readYamlConfig(path, ServerConfig);
+  const config = readYamlConfig(path, ServerConfig);
+  const at = (file: string): string => resolve(dirname(path), file);
+  const { broker, database, http, keys } = config;
+  return deepFreeze({
+    ...config,
+    dataFolder: at(config.dataFolder),
+    database: 'embedded' in database ? { embedded: at(database.embedded) } : database,
+    broker: 'embedded' in broker ? broker : withAbsolutePaths(broker, at),
+    http: { ...http, tokenFile: at(http.tokenFile) },
+    keys: {
+      identifierKeyFile: at(keys.identifierKeyFile),
+      signingKeyFile: at(keys.signingKeyFile),
+      secretFile: at(keys.secretFile),
+    },
+  });
 }

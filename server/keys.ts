@@ -31,8 +31,6 @@ export interface ServerKeys {
 
 /** User name of the server itself at the embedded broker. */
 export const SERVER_USER = 'server';
-/** Names a till must not have: one is the server's own at the broker, the other would lie among the feed's topics. */
-const RESERVED_NAMES: readonly string[] = [SERVER_USER, 'feed'];
 
 /** Where the public half of the signing key is written, for the tills' configuration. */
 export function publicKeyFileOf(files: KeyFiles): string {
@@ -83,14 +81,8 @@ export function loadApiToken(path: string): string {
   return readTokenFile(path);
 }
 
-/**
- * The token a till shows at the broker. It follows from the secret, so the server keeps no list of them.
- * @throws StammkundeError CFG_INVALID for a name no till may have
- */
+/** The token a till shows at the broker. It follows from the secret, so the server keeps no list of them. */
 export function tillToken(secret: Uint8Array, tenant: TenantId, till: TillId): string {
-  if (RESERVED_NAMES.includes(till)) {
-    throw new StammkundeError('CFG_INVALID', `a till cannot be called ${till}`);
-  }
   return createHmac('sha256', secret).update(`till-token/v1/${tenant}/${till}`).digest('base64url');
 }
 

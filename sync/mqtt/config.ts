@@ -67,3 +67,13 @@ export const MqttConfig = z
     error: 'a password needs a user name',
   });
 export type MqttConfig = z.infer<typeof MqttConfig>;
+
+/** The same broker, with its files where `at` says they are. */
+export function withAbsolutePaths(broker: MqttConfig, at: (path: string) => string): MqttConfig {
+  const { passwordFile, caFile } = broker;
+  return {
+    ...broker,
+    ...(passwordFile === undefined ? {} : { passwordFile: at(passwordFile) }),
+    ...(caFile === undefined ? {} : { caFile: at(caFile) }),
+  };
+}

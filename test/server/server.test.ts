@@ -121,7 +121,7 @@ function houseNumber(): string {
 async function makeCustomer(number: string, more: object = {}): Promise<CustomerView> {
   const { status, body } = await call('POST', '/v1/customers', {
     tier: 'basic',
-    cards: [{ scheme: 'house', number }],
+    cards: [{ scheme: 'house-card', number }],
     ...more,
   });
   expect(status).toBe(201);
@@ -175,7 +175,7 @@ test('a withdrawn consent takes the greeting away, here and at all tills at once
 });
 
 test('making the same customer again makes no second one', async () => {
-  const customer = { id: till.id(), tier: 'basic', cards: [{ scheme: 'house', number: houseNumber() }] };
+  const customer = { id: till.id(), tier: 'basic', cards: [{ scheme: 'house-card', number: houseNumber() }] };
   expect(await call('POST', '/v1/customers', customer)).toMatchObject({ status: 201 });
   expect(await call('POST', '/v1/customers', customer)).toMatchObject({
     status: 200,
@@ -188,12 +188,12 @@ test('a thousand customers with their cards are one call, each told apart', asyn
     id: till.id(),
     tier: 'basic',
     profile: { givenName: 'Anna', familyName: 'Müller', birthDate: '1990-02-28', email: 'anna@example.com' },
-    cards: [{ scheme: 'house', number: houseNumber() }],
+    cards: [{ scheme: 'house-card', number: houseNumber() }],
   }));
   const customers = [
     ...good,
-    { tier: 'basic', cards: [{ scheme: 'house', number: '2900000000000' }] },
-    { tier: 'basic', cards: [{ scheme: 'house', number: '4111 1111 1111 1111' }] },
+    { tier: 'basic', cards: [{ scheme: 'house-card', number: '2900000000000' }] },
+    { tier: 'basic', cards: [{ scheme: 'house-card', number: '4111 1111 1111 1111' }] },
   ];
   const { status, body } = await call('POST', '/v1/customers/batch', { customers });
   const { results } = z
@@ -257,7 +257,7 @@ test.each<[string, string, string, unknown, Record<string, string>, number, stri
     'with a payment card',
     'POST',
     '/v1/customers',
-    { tier: 'basic', cards: [{ scheme: 'house', number: '4242-4242-4242-4242' }] },
+    { tier: 'basic', cards: [{ scheme: 'house-card', number: '4242-4242-4242-4242' }] },
     {},
     422,
     'PAN_REJECTED',
@@ -314,7 +314,7 @@ test('all problems of a request are listed with their paths', async () => {
 test('a card that belongs to another customer is taken; one’s own is there already', async () => {
   const number = houseNumber();
   const [one, two] = [await makeCustomer(number), await makeCustomer(houseNumber())];
-  const card = { scheme: 'house', number };
+  const card = { scheme: 'house-card', number };
   expect(await call('POST', `/v1/customers/${two.id}/cards`, card)).toMatchObject({
     status: 409,
     body: { error: { code: 'CARD_TAKEN' } },
