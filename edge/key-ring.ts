@@ -21,9 +21,14 @@ export interface KeyRing {
  * (HKDF-SHA-256, RFC 5869).
  * @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED
  */
-export function readKeyRing(files: { readonly tillKeyFile: string; readonly identifierKeyFile: string; readonly serverPublicKeyFile: string }): KeyRing {
+export function readKeyRing(files: {
+  readonly tillKeyFile: string;
+  readonly identifierKeyFile: string;
+  readonly serverPublicKeyFile: string;
+}): KeyRing {
   const tillKey = readKeyFile(files.tillKeyFile);
-  const derive = (purpose: string): Buffer => Buffer.from(hkdfSync('sha256', tillKey, 'stammkunde', `${purpose}/v1`, KEY_BYTES));
+  const derive = (purpose: string): Buffer =>
+    Buffer.from(hkdfSync('sha256', tillKey, 'stammkunde', `${purpose}/v1`, KEY_BYTES));
   return {
     replica: derive('replica'),
     journal: derive('journal'),
@@ -35,7 +40,8 @@ export function readKeyRing(files: { readonly tillKeyFile: string; readonly iden
 function readPublicKey(path: string): KeyObject {
   try {
     const key = createPublicKey(readFileSync(path));
-    if (key.asymmetricKeyType !== 'ed25519') throw new TypeError(`an Ed25519 key is needed, this is ${key.asymmetricKeyType ?? 'none'}`);
+    if (key.asymmetricKeyType !== 'ed25519')
+      throw new TypeError(`an Ed25519 key is needed, this is ${key.asymmetricKeyType ?? 'none'}`);
     return key;
   } catch (error) {
     throw new StammkundeError('KEY_UNREADABLE', `${path} is no Ed25519 public key in PEM`, { cause: error });
