@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const GENERATION = /^replica-(\d{6,})\.db$/;
@@ -39,7 +39,7 @@ export class GenerationFiles {
       if (ASIDE.test(name)) rmSync(join(this.#folder, name), { force: true });
     }
     const aside = `${this.path(generation)}.damaged-${at}`;
-    renameSync(this.path(generation), aside);
+    if (existsSync(this.path(generation))) renameSync(this.path(generation), aside);
     this.remove(generation);
     return aside;
   }

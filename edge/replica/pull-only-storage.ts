@@ -45,8 +45,8 @@ export function pullOnly<Internals, Options>(
         instance.findDocumentsById = (ids, deleted) => quietly(find(ids, deleted), []);
         instance.bulkWrite = (rows, context) => quietly(write(rows, context), { error: [] });
       } else {
-        instance.getChangedDocumentsSince = (_limit, checkpoint) =>
-          Promise.resolve({ documents: [], checkpoint: checkpoint ?? {} });
+        instance.getChangedDocumentsSince = (_limit, checkpoint: unknown) =>
+          Promise.resolve({ documents: [], checkpoint });
       }
       return instance;
     },

@@ -275,18 +275,25 @@ export class ReplicaKeeper implements Closable {
     }
     this.#serving = undefined;
     await this.#end(failed);
-    if (damage !== undefined) this.#setAside(failed.number, damage);
-    const generation = await this.#openUntilItDoes(failed.number);
+    const generation = await this.#openUntilItDoes(failed.number, damage);
     if (generation === undefined) return;
+    if (this.#serving !== undefined) {
+      // What was being loaded beside it was complete first.
+      await this.#end(generation);
+      return;
+    }
     this.#serve(generation);
     if (this.#source !== undefined) generation.replica.follow(this.#source);
     this.#ports.onChange();
   }
 
   /** Undefined when the keeper is closed before it succeeds. */
-  async #openUntilItDoes(number: number): Promise<Generation | undefined> {
+  async #openUntilItDoes(number: number, damage: Error | undefined): Promise<Generation | undefined> {
+    let damaged = damage;
     while (!this.#closing.signal.aborted) {
       try {
+        if (damaged !== undefined) this.#setAside(number, damaged);
+        damaged = undefined;
         return await this.#openOrReplace(number);
       } catch (error) {
         const failures = this.#servingFailures;

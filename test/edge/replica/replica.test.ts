@@ -117,7 +117,8 @@ describe('a replica that has caught up', () => {
     };
     server.put('customers', customer(4));
     replica.resync(['customers']);
-    await eventually(() => expectSame(replica, server));
+    await eventually(() => expect(replica.customer(customerId(77))).toBeDefined());
+    expectSame(replica, server);
   });
 
   test('turns any number of notices during one pull into one more', async () => {
