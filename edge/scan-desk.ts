@@ -12,6 +12,7 @@ import type { NewsBoard } from './news-board.ts';
 import { recognise } from './recognition/recognise.ts';
 import type { RecognitionRules } from './recognition/recognise.ts';
 import { scanOutcome, typedRefusal } from './recognition/recognition-views.ts';
+import type { Identified } from './sale/identified.ts';
 import type { Sales } from './sale/sales.ts';
 
 /** Scans that may wait; hands cannot fill it, a reader that babbles can. */
@@ -23,7 +24,7 @@ const REPLICA_WAIT_MS = 500;
  * Where scans become customers: one at a time, in the order they came.
  *
  *   reader ──▶ queue ──▶ recognise ──▶ tell `scan`
- *                            └─ credential ──▶ identify ──▶ tell `identified` ──▶ attach to the sale
+ *                            └─ credential ──▶ identify ──▶ tell `scan`, `identified` ──▶ attach to the sale
  */
 export class ScanDesk implements Closable {
   readonly #clock: Clock;
@@ -77,8 +78,10 @@ export class ScanDesk implements Closable {
       this.#rules,
     );
     if (recognised.kind !== 'credential') return { kind: 'refused', ...typedRefusal(recognised) };
-    const event = await this.#identify(recognised.credential, null, this.#clock.monotonicMs());
-    return { kind: 'identified', event };
+    await this.#whenServing(REPLICA_WAIT_MS);
+    const identified = this.#identify(recognised.credential, null, this.#clock.monotonicMs());
+    this.#present(identified);
+    return { kind: 'identified', event: identified.event };
   }
 
   /** Takes no more scans, and resolves when those taken are done. */
@@ -101,77 +104,72 @@ export class ScanDesk implements Closable {
 
   async #handle(scan: Scan): Promise<void> {
     const scanId = uuidV7(scan.receivedAt, this.#random);
-    const recognised = recognise(
-      { payload: scan.payload, symbology: scan.symbology, source: 'reader' },
-      this.#rules,
-    );
-    this.#news.tell({
-      event: 'scan',
-      scanId,
-      readerId: scan.readerId,
-      outcome: scanOutcome(recognised, scan.symbology),
-    });
+    const { readerId, symbology } = scan;
+    const recognised = recognise({ payload: scan.payload, symbology, source: 'reader' }, this.#rules);
+    const outcome = scanOutcome(recognised, symbology);
+    if (recognised.kind === 'credential') {
+      await this.#whenServing(REPLICA_WAIT_MS);
+      // Decided before anything is told: writing to sockets takes longer than finding out who it is.
+      const identified = this.#identify(recognised.credential, scanId, scan.receivedAtMonotonicMs);
+      this.#news.tell({ event: 'scan', scanId, readerId, outcome });
+      this.#present(identified);
+      return;
+    }
+    this.#news.tell({ event: 'scan', scanId, readerId, outcome });
     switch (recognised.kind) {
-      case 'credential':
-        await this.#identify(recognised.credential, scanId, scan.receivedAtMonotonicMs);
+      case 'refused': {
+        const { code, reason, brand, length } = recognised;
+        this.#log.warn({ event: 'scan.payment-card-refused', code, readerId, reason, brand, length });
         break;
-      case 'refused':
-        this.#log.warn({
-          event: 'scan.payment-card-refused',
-          code: recognised.code,
-          readerId: scan.readerId,
-          reason: recognised.reason,
-          brand: recognised.brand,
-          length: recognised.length,
-        });
-        break;
+      }
       case 'unreadable':
-        this.#log.info({ event: 'scan.unreadable', scanId, readerId: scan.readerId, code: recognised.code });
+        this.#log.info({ event: 'scan.unreadable', scanId, readerId, code: recognised.code });
         break;
       case 'product':
-        this.#log.debug({
-          event: 'scan.product',
-          scanId,
-          readerId: scan.readerId,
-          symbology: scan.symbology,
-        });
+        this.#log.debug({ event: 'scan.product', scanId, readerId, symbology });
         break;
     }
   }
 
-  async #identify(credential: Credential, scanId: string | null, sinceMs: number): Promise<IdentifiedNews> {
-    await this.#whenServing(REPLICA_WAIT_MS);
+  #identify(credential: Credential, scanId: string | null, sinceMs: number): DeskIdentification {
+    const result = this.#identifier.identify(credential, this.#sales.current()?.basket);
+    const tookMs = this.#clock.monotonicMs() - sinceMs;
     const identificationId = uuidV7(this.#clock.now(), this.#random);
-    const basket = this.#sales.current()?.basket;
-    const result = this.#identifier.identify(credential, basket);
-    const event: IdentifiedNews = {
-      event: 'identified',
-      identificationId,
-      scanId,
-      credential: credential.toString(),
-      trust: credential.trust,
-      identification: result.identification,
-      offers: [...result.offers],
-      replicaAgeMs: result.replicaAgeMs,
-      tookMs: this.#clock.monotonicMs() - sinceMs,
+    const { kind, trust } = credential;
+    const masked = credential.toString();
+    return {
+      event: {
+        event: 'identified',
+        identificationId,
+        scanId,
+        credential: masked,
+        trust,
+        identification: result.identification,
+        offers: [...result.offers],
+        replicaAgeMs: result.replicaAgeMs,
+        tookMs,
+      },
+      identified: { identificationId, credential: masked, index: result.index, kind, trust, as: result.as },
     };
+  }
+
+  #present({ event, identified }: DeskIdentification): void {
     this.#news.tell(event);
+    const { identificationId, scanId, identification, tookMs } = event;
     this.#log.info({
       event: 'scan.identified',
       identificationId,
       scanId,
-      verdict: result.identification.verdict,
-      customerId: result.identification.verdict === 'known' ? result.identification.customer.id : null,
-      ms: event.tookMs,
+      verdict: identification.verdict,
+      customerId: identification.verdict === 'known' ? identification.customer.id : null,
+      ms: tookMs,
     });
-    this.#sales.present({
-      identificationId,
-      credential: event.credential,
-      index: result.index,
-      kind: credential.kind,
-      trust: credential.trust,
-      as: result.as,
-    });
-    return event;
+    this.#sales.present(identified);
   }
+}
+
+/** One identification as it is told, and as the sales take it. */
+interface DeskIdentification {
+  readonly event: IdentifiedNews;
+  readonly identified: Identified;
 }

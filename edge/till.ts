@@ -82,7 +82,7 @@ export class Till implements Closable {
         }),
       );
       const news = new NewsBoard(log);
-      const told = new SyncNews(clock);
+      const told = new SyncNews(clock, log);
       opened.defer(() => told.close());
       const replica = opened.add(
         await ReplicaKeeper.open(
@@ -237,11 +237,13 @@ function brokerOf(config: EdgeConfig): EdgeConfig['broker'] {
 /** Tells of many changes in one piece of news. */
 class SyncNews {
   readonly #clock: Clock;
+  readonly #log: Log;
   #tell: (() => void) | undefined;
   #cancel: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, log: Log) {
     this.#clock = clock;
+    this.#log = log;
   }
 
   /** From now on changes are told. */
@@ -253,7 +255,11 @@ class SyncNews {
     if (this.#tell === undefined) return;
     this.#cancel ??= this.#clock.schedule(SYNC_NEWS_MS, () => {
       this.#cancel = undefined;
-      this.#tell?.();
+      try {
+        this.#tell?.();
+      } catch (error) {
+        this.#log.error({ event: 'till.sync-news.failed', error: asError(error) });
+      }
     });
   }
 

@@ -10,15 +10,32 @@ export interface Random {
 
 /** The machine's cryptographic randomness. The only place that draws it. */
 export class SystemRandom implements Random {
+  readonly #pool = new Uint8Array(POOL_BYTES);
+  #used = POOL_BYTES;
+
+  /** 53 bits, as many as a number between 0 and 1 holds. */
   next(): number {
-    const [high = 0, low = 0] = randomFillSync(new Uint32Array(2));
-    return ((high >>> 6) * 0x8000000 + (low >>> 5)) / 0x20000000000000;
+    const bytes = this.bytes(8);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    return ((view.getUint32(0) >>> 6) * 0x8000000 + (view.getUint32(4) >>> 5)) / 0x20000000000000;
   }
 
   bytes(length: number): Uint8Array {
-    return randomFillSync(new Uint8Array(length));
+    if (length > POOL_BYTES) return randomFillSync(new Uint8Array(length));
+    if (this.#used + length > POOL_BYTES) {
+      randomFillSync(this.#pool);
+      this.#used = 0;
+    }
+    const bytes = this.#pool.slice(this.#used, this.#used + length);
+    // What was given out is wiped here, so that it lives nowhere but with its owner.
+    this.#pool.fill(0, this.#used, this.#used + length);
+    this.#used += length;
+    return bytes;
   }
 }
+
+/** Drawn at once: a call into the system costs more than a hundred ids. */
+const POOL_BYTES = 2_048;
 
 /** A repeatable generator (xoshiro128++ seeded by splitmix32) for simulations and tests; never for keys. */
 export class SeededRandom implements Random {
