@@ -62,6 +62,21 @@ describe('a storage error while a replica loads', () => {
     }
     expect(unhandled).toEqual([]);
   });
+
+  test('ends the pulling: what comes after it could not be kept', async () => {
+    const server = shopServer(2_000);
+    server.beforeAnswer = settle;
+    const { replica, poisoned } = await openReplica({
+      loading: 'gently',
+      beforeStatement: (operation) => {
+        if (operation === 'insert customers') throw diskError();
+      },
+    });
+    replica.follow(server);
+    await eventually(() => expect(poisoned).toHaveLength(1));
+    for (let i = 0; i < 20; i += 1) await settle();
+    expect(server.asks('customers').length).toBeLessThanOrEqual(2);
+  });
 });
 
 describe('a keeper whose replica fails', () => {
