@@ -70,11 +70,8 @@ function violations(rule: (file: SourceFile, specifier: string) => string | unde
 
 describe('the rooms', () => {
   test('are all seen: every room has files, and their imports are found', () => {
-    for (const room of Object.keys(arrows))
-      expect(
-        files.some((file) => roomOf(file.path) === room),
-        room,
-      ).toBe(true);
+    const rooms = new Set(files.map((file) => roomOf(file.path)));
+    expect(Object.keys(arrows).filter((room) => !rooms.has(room))).toEqual([]);
     expect(files.flatMap((file) => importsOf(file)).length).toBeGreaterThan(300);
   });
 

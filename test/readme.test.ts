@@ -1,5 +1,5 @@
 // Goal: what the README says of settings, error codes and commands is what the code does.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../foundation/error-codes.ts';
 import { readme, readmeFromCode } from './support/readme-blocks.ts';
@@ -22,8 +22,7 @@ describe('the README', () => {
   test('points only to files that exist', () => {
     const links = [...readme().matchAll(/\]\(((?!https?:)[^)#]+)\)/g)].map((match) => match[1] ?? '');
     expect(links.length).toBeGreaterThan(3);
-    for (const link of links)
-      expect(() => readFileSync(new URL(`../${link}`, import.meta.url)), link).not.toThrow();
+    expect(links.filter((link) => !existsSync(new URL(`../${link}`, import.meta.url)))).toEqual([]);
   });
 });
 

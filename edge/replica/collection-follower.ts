@@ -109,7 +109,11 @@ export class CollectionFollower<C extends ReplicaCollection> {
         } catch (error) {
           if (closing.aborted) break;
           if (isFault(error, 'REP_EPOCH_CHANGED')) this.#options.onEpochChanged();
-          log.warn({ event: 'replica.pull.failed', collection: name, failures, error: asError(error) });
+          // A till without a network is no fault; its display says so already.
+          const isOffline = isFault(error, 'BUS_UNREACHABLE') || isFault(error, 'BUS_TIMEOUT');
+          if (isOffline)
+            log.debug({ event: 'replica.pull.offline', collection: name, failures, code: error.code });
+          else log.warn({ event: 'replica.pull.failed', collection: name, failures, error: asError(error) });
           await sleep(clock, retryDelayMs(PULL_RETRY, failures, random), this.#wake.signal).catch(() => {
             // Woken by a notice or by closing.
           });

@@ -14,7 +14,7 @@ const line = (max: number): z.ZodString =>
     .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number');
 
 /** Personal data; it never leaves the server and no till needs it. */
-export const Profile = z.strictObject({
+const Profile = z.strictObject({
   givenName: line(100).nullish(),
   familyName: line(100).nullish(),
   birthDate: z.iso.date().nullish(),

@@ -15,11 +15,6 @@ export function unclaimedAccount(index: BlindIndex): string {
   return `unclaimed:${index}`;
 }
 
-/** Points given or taken by hand. */
-export function adjustAccount(reason: string): string {
-  return `adjust:${reason}`;
-}
-
 /** The customer whose account it is, or undefined for any other account. */
 export function memberOf(account: string): string | undefined {
   return account.startsWith(MEMBER) ? account.slice(MEMBER.length) : undefined;

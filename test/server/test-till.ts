@@ -91,7 +91,7 @@ export class TestTill {
   }
 }
 
-export function saleIdOf(entry: JournalEntry): string {
+function saleIdOf(entry: JournalEntry): string {
   const body: unknown = JSON.parse(entry.body);
   return typeof body === 'object' && body !== null && 'saleId' in body ? String(body.saleId) : '';
 }
