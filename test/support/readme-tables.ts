@@ -37,10 +37,7 @@ interface JsonSchema {
 function settings(path: string, schema: JsonSchema): string[][] {
   const forms = schema.anyOf ?? schema.oneOf;
   if (forms !== undefined && forms.some((form) => form.properties !== undefined)) {
-    const seen = new Set<string>();
-    return forms
-      .flatMap((form) => settings(path, form))
-      .filter(([name = '']) => !seen.has(name) && seen.add(name));
+    return merged(forms.flatMap((form) => settings(path, form)));
   }
   if (
     schema.items?.properties !== undefined ||
@@ -61,6 +58,16 @@ function settings(path: string, schema: JsonSchema): string[][] {
           : '';
     return [[`\`${full}\``, kind(property), fallback, property.description ?? '']];
   });
+}
+
+/** One row for each setting of several forms; where the forms differ in kind or meaning, all of them are named. */
+function merged(rows: readonly string[][]): string[][] {
+  const byName = Map.groupBy(rows, ([name = '']) => name);
+  return [...byName.values()].map((same) =>
+    (same[0] ?? []).map((_cell, column) =>
+      [...new Set(same.map((row) => row[column] ?? ''))].join(column === 3 ? ' / ' : ' · '),
+    ),
+  );
 }
 
 function kind(schema: JsonSchema): string {
