@@ -26,8 +26,8 @@ export interface UploadJournal {
   read(afterSeq: number, limit: number): readonly JournalEntry[];
   /** Undefined for an entry that does not exist, or no longer. */
   hashAt(seq: number): string | undefined;
-  /** Marks everything up to `upToSeq` as committed at the server. */
-  confirm(upToSeq: number): void;
+  /** Marks everything up to `upToSeq` as committed at the server, which said so at `serverTime` of its own clock. */
+  confirm(upToSeq: number, serverTime: Instant): void;
 }
 
 export type Divergence =
@@ -202,6 +202,9 @@ export class JournalUpload implements Closable {
   async #send(bus: Bus): Promise<void> {
     if (this.#restart) {
       this.#restart = false;
+      // Sessions are clean: no receipt of an earlier connection can come any more, so the next one tells how things are,
+      // even from a server whose clock was ahead before.
+      this.#newestServerTime = 0;
       this.#window.rewind(this.#window.acked);
     }
     for (;;) {
@@ -271,7 +274,7 @@ export class JournalUpload implements Closable {
     this.#lastReceiptAt = this.#clock.now();
     const nowMs = this.#clock.monotonicMs();
     if (receipt.contiguous >= this.#window.acked) {
-      if (receipt.contiguous > this.#journal.confirmedSeq) this.#journal.confirm(receipt.contiguous);
+      this.#journal.confirm(receipt.contiguous, receipt.serverTime);
       this.#window.ack(receipt.contiguous, nowMs);
       for (const [from, to] of receipt.holes) this.#window.missing(from, to);
     } else if (this.#mayRegress(nowMs)) {

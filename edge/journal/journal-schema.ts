@@ -32,6 +32,10 @@ CREATE TABLE entry(
   kind TEXT NOT NULL,
   UNIQUE(sale_id, kind)
 ) STRICT;
+CREATE TABLE confirmation(
+  seq INTEGER PRIMARY KEY,
+  server_time INTEGER NOT NULL
+) STRICT;
 CREATE TABLE open_sale(
   sale_id TEXT PRIMARY KEY,
   opened_no INTEGER NOT NULL UNIQUE,

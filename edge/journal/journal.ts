@@ -1,5 +1,5 @@
 import { ProgrammerError, StammkundeError, asError } from '../../foundation/errors.ts';
-import type { Clock } from '../../foundation/clock.ts';
+import type { Clock, Instant } from '../../foundation/clock.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import { uuidV7 } from '../../foundation/random.ts';
@@ -18,6 +18,10 @@ const VERIFY_PAGE = 64;
 const REMOVE_SLICE = 1_000;
 /** How long a confirmed entry stays, so that a server restored from an old backup can be healed, ms. */
 export const RETENTION_MS: number = 35 * 24 * 60 * 60 * 1_000;
+/** How often it is written down how far the server was at what time; an entry stays that much longer at most. */
+const MARK_EVERY_MS = 60 * 60 * 1_000;
+/** Clocks further apart than this are not trusted with removing anything. */
+const CLOCKS_AGREE_MS = 24 * 60 * 60 * 1_000;
 /** Longest body a {@link JournalEntry} may have, characters. */
 const BODY_MAX = 1_000_000;
 
@@ -64,6 +68,9 @@ export class Journal implements Closable {
   readonly #listeners = new Set<() => void>();
   #last: { readonly seq: number; readonly hash: string };
   #confirmedSeq: number;
+  /** The newest time the server told since this journal was opened. */
+  #serverTime: Instant = 0;
+  #marked: { readonly seq: number; readonly serverTime: Instant };
 
   private constructor(database: JournalDatabase, options: JournalOptions, chain: ChainRow) {
     this.#database = database;
@@ -71,6 +78,7 @@ export class Journal implements Closable {
     this.owner = { till: chain.till, incarnation: chain.incarnation };
     this.#confirmedSeq = chain.confirmed_seq;
     this.#last = this.#readLast();
+    this.#marked = this.#readMark();
     this.openSales = new OpenSales(database, (transaction, within) => this.append(transaction, within));
   }
 
@@ -172,14 +180,22 @@ export class Journal implements Closable {
 
   /**
    * Notes that the server has committed every entry up to `upToSeq`. Lower than before changes nothing.
+   * @param serverTime when it said so, by its own clock: what retention goes by, for a till's clock may be anywhere
    * @throws ProgrammerError for a sequence that was never written
    */
-  confirm(upToSeq: number): void {
+  confirm(upToSeq: number, serverTime: Instant): void {
     if (upToSeq > this.#last.seq)
       throw new ProgrammerError(`${upToSeq} is beyond the last entry ${this.#last.seq}`);
-    if (upToSeq <= this.#confirmedSeq) return;
-    this.#database.run('UPDATE chain SET confirmed_seq = ?', upToSeq);
-    this.#confirmedSeq = upToSeq;
+    this.#serverTime = Math.max(this.#serverTime, serverTime);
+    const confirmed = Math.max(upToSeq, this.#confirmedSeq);
+    const marks = confirmed > this.#marked.seq && serverTime >= this.#marked.serverTime + MARK_EVERY_MS;
+    if (!marks && confirmed === this.#confirmedSeq) return;
+    this.#database.transact(() => {
+      this.#database.run('UPDATE chain SET confirmed_seq = ?', confirmed);
+      if (marks) this.#database.run('INSERT INTO confirmation VALUES(?, ?)', confirmed, serverTime);
+    });
+    this.#confirmedSeq = confirmed;
+    if (marks) this.#marked = { seq: confirmed, serverTime };
   }
 
   /** Calls back after each append; the callback only notes it. The returned function ends it. */
@@ -189,19 +205,19 @@ export class Journal implements Closable {
   }
 
   /**
-   * Removes the oldest entries that are confirmed and past {@link RETENTION_MS}, a slice at a time. The last one's
-   * sequence and hash stay as the anchor of the chain.
+   * Removes the oldest entries that were confirmed {@link RETENTION_MS} ago or more by the server's clock, a slice at a
+   * time, and none while that clock and the till's disagree or are not known. The last one's sequence and hash stay as
+   * the anchor of the chain.
    * @returns how many went; call again while it is more than 0
    */
   removeOld(): number {
+    if (Math.abs(this.#options.clock.now() - this.#serverTime) > CLOCKS_AGREE_MS) return 0;
     const { anchor_seq: anchor } = this.#chain();
-    const oldBefore = this.#options.clock.now() - RETENTION_MS;
-    // A till's clock may have jumped: only what lies before the first entry that must stay may go.
-    const [{ stays } = { stays: null }] = this.#database.rows<{ stays: number | null }>(
-      'SELECT min(seq) AS stays FROM entry WHERE at >= ?',
-      oldBefore,
+    const [{ old } = { old: null }] = this.#database.rows<{ old: number | null }>(
+      'SELECT max(seq) AS old FROM confirmation WHERE server_time <= ?',
+      this.#serverTime - RETENTION_MS,
     );
-    const upTo = Math.min(this.#confirmedSeq, (stays ?? Infinity) - 1, anchor + REMOVE_SLICE);
+    const upTo = Math.min(this.#confirmedSeq, old ?? 0, anchor + REMOVE_SLICE);
     if (upTo <= anchor) return 0;
     const hash = this.hashAt(upTo);
     if (hash === undefined) throw new ProgrammerError(`entry ${upTo} is neither kept nor removed`);
@@ -209,6 +225,7 @@ export class Journal implements Closable {
       this.#database.run('UPDATE chain SET anchor_seq = ?, anchor_hash = ?', upTo, hash);
       this.#database.run('DELETE FROM entry WHERE seq <= ?', upTo);
       this.#database.run('DELETE FROM closed_sale WHERE last_seq <= ?', upTo);
+      this.#database.run('DELETE FROM confirmation WHERE seq <= ?', upTo);
     });
     return upTo - anchor;
   }
@@ -267,6 +284,13 @@ export class Journal implements Closable {
 
   #chain(): ChainRow {
     return readChain(this.#database);
+  }
+
+  #readMark(): { readonly seq: number; readonly serverTime: Instant } {
+    const [mark] = this.#database.rows<{ seq: number; serverTime: number }>(
+      'SELECT seq, server_time AS serverTime FROM confirmation ORDER BY seq DESC LIMIT 1',
+    );
+    return mark ?? { seq: 0, serverTime: -Infinity };
   }
 
   #readLast(): { readonly seq: number; readonly hash: string } {

@@ -256,6 +256,23 @@ describe('carrying the journal to the server', () => {
     await world.upload.close();
   });
 
+  test('… also when its clock was a day ahead before', async () => {
+    const world = (await World.open({ entries: 20 })).start();
+    await world.clock.advance(0);
+    const { incarnation } = world.journal.owner;
+    const hash = world.journal.hashAt(20) ?? null;
+    const serverTime = world.clock.now() + 86_400_000;
+    world.server.send('receipt', { incarnation, contiguous: 20, hash, holes: [], verdicts: [], serverTime });
+    await world.clock.advance(1_000);
+    world.server.restoreBackup(10);
+    world.bus.unplug();
+    world.bus.replug();
+    world.append(3);
+    await world.clock.advance(60_000);
+    expect([world.server.contiguous, world.journal.confirmedSeq]).toEqual([23, 23]);
+    await world.upload.close();
+  });
+
   test('a command to send again is followed although all was confirmed', async () => {
     const world = (await World.open({ entries: 30 })).start();
     await world.clock.advance(0);

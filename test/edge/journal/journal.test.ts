@@ -18,6 +18,8 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { SeededRandom } from '../../../foundation/random.ts';
 import { KEY, completedSale, openJournal, temporaryFolder } from './journal-fixture.ts';
 
+/** What the server says the time is. */
+const NOW = new ManualClock().now();
 const folderOfTest = (): string => temporaryFolder(onTestFinished);
 const code = (expected: string): unknown => expect.objectContaining({ code: expected });
 
@@ -58,7 +60,7 @@ describe('appending', () => {
     const first = await openJournal(folder);
     first.append(completedSale());
     first.append(completedSale());
-    first.confirm(1);
+    first.confirm(1, NOW);
     await first.close();
     const second = await openJournal(folder, { random: new SeededRandom(99) });
     expect(second.owner).toEqual(first.owner);
@@ -108,7 +110,7 @@ describe('appending', () => {
     journal.append(completedSale());
     journal.append(completedSale());
     expect(() => journal.append(completedSale())).toThrow(code('JRN_FULL'));
-    journal.confirm(1);
+    journal.confirm(1, NOW);
     expect(journal.append(completedSale()).seq).toBe(3);
     await journal.close();
   });
@@ -119,24 +121,25 @@ describe('confirming', () => {
     const journal = await openJournal(folderOfTest());
     journal.append(completedSale());
     journal.append(completedSale());
-    journal.confirm(2);
-    journal.confirm(1);
+    journal.confirm(2, NOW);
+    journal.confirm(1, NOW);
     expect(journal.confirmedSeq).toBe(2);
-    expect(() => journal.confirm(3)).toThrow('beyond the last entry');
+    expect(() => journal.confirm(3, NOW)).toThrow('beyond the last entry');
     await journal.close();
   });
 });
 
 describe('retention', () => {
-  test('only confirmed entries past the retention go, and the chain still verifies from its anchor', async () => {
+  test('only entries confirmed long ago by the server’s clock go, and the chain still verifies from its anchor', async () => {
     const folder = folderOfTest();
     const clock = new ManualClock();
     const journal = await openJournal(folder, { clock });
     for (let i = 0; i < 6; i += 1) journal.append(completedSale(clock));
-    journal.confirm(4);
+    journal.confirm(4, clock.now());
     expect(journal.removeOld()).toBe(0);
-    await clock.advance(RETENTION_MS + 1);
+    await clock.advance(RETENTION_MS);
     journal.append(completedSale(clock));
+    journal.confirm(5, clock.now());
     const anchorHash = journal.hashAt(4);
     expect(journal.removeOld()).toBe(4);
     expect(journal.removeOld()).toBe(0);
@@ -155,8 +158,9 @@ describe('retention', () => {
     const journal = await openJournal(folder, { clock });
     journal.append(completedSale(clock));
     const last = journal.append(completedSale(clock));
-    journal.confirm(2);
-    await clock.advance(RETENTION_MS + 1);
+    journal.confirm(2, clock.now());
+    await clock.advance(RETENTION_MS);
+    journal.confirm(2, clock.now());
     expect(journal.removeOld()).toBe(2);
     await journal.close();
     const again = await openJournal(folder, { clock, random: new SeededRandom(5) });
@@ -165,19 +169,36 @@ describe('retention', () => {
     await again.close();
   });
 
-  test('an entry written under a clock that was ahead holds back none but those after it', async () => {
+  test.each([
+    ['a year ahead', 365 * 24 * 3_600_000],
+    ['in 1970', -56 * 365 * 24 * 3_600_000],
+  ])('a till whose clock was %s keeps the sales of today', async (_where, offMs) => {
     const clock = new ManualClock();
+    const truth = clock.now();
     const journal = await openJournal(folderOfTest(), { clock });
-    journal.append(completedSale(clock));
-    clock.setWallClock(clock.now() + 10 * RETENTION_MS);
-    journal.append(completedSale(clock));
-    clock.setWallClock(clock.now() - 10 * RETENTION_MS);
-    journal.append(completedSale(clock));
-    journal.confirm(3);
-    await clock.advance(2 * RETENTION_MS);
-    expect(journal.removeOld()).toBe(1);
-    expect(journal.verify()).toBe(2);
+    clock.setWallClock(truth + offMs);
+    for (let i = 0; i < 3; i += 1) journal.append(completedSale(clock));
+    journal.confirm(3, truth);
+    expect(journal.removeOld()).toBe(0);
+    clock.setWallClock(truth + 60_000);
+    journal.confirm(3, truth + 60_000);
+    expect(journal.removeOld()).toBe(0);
     await journal.close();
+  });
+
+  test('without a word of the server since the start nothing goes, however late it is', async () => {
+    const folder = folderOfTest();
+    const clock = new ManualClock();
+    const first = await openJournal(folder, { clock });
+    first.append(completedSale(clock));
+    first.confirm(1, clock.now());
+    await first.close();
+    await clock.advance(10 * RETENTION_MS);
+    const second = await openJournal(folder, { clock });
+    expect(second.removeOld()).toBe(0);
+    second.confirm(1, clock.now());
+    expect(second.removeOld()).toBe(1);
+    await second.close();
   });
 });
 
@@ -186,7 +207,7 @@ describe('append-only', () => {
     const folder = folderOfTest();
     const journal = await openJournal(folder);
     for (let i = 0; i < 3; i += 1) journal.append(completedSale());
-    journal.confirm(2);
+    journal.confirm(2, NOW);
     await journal.close();
     return folder;
   }

@@ -46,7 +46,7 @@ function run(
   card: Identified,
   sequence: readonly Step[],
 ): { readonly view: SaleView; readonly body: string } {
-  journal.confirm(journal.lastSeq);
+  journal.confirm(journal.lastSeq, clock.now());
   const sales = newSales(journal, clock);
   const saleId = newId(clock);
   for (const step of sequence) {

@@ -295,13 +295,13 @@ describe('refusals', () => {
   });
 
   test('a full journal leaves the sale open', async () => {
-    const { sales, journal } = await openShop({ unconfirmedMax: 1 });
+    const { sales, journal, clock } = await openShop({ unconfirmedMax: 1 });
     sales.complete(sales.open({}).saleId);
     const { saleId } = sales.open({});
     expect(() => sales.complete(saleId)).toThrow(code('JRN_FULL'));
     expect(() => sales.void(saleId)).toThrow(code('JRN_FULL'));
     expect(sales.view(saleId).status).toBe('open');
-    journal.confirm(1);
+    journal.confirm(1, clock.now());
     expect(sales.complete(saleId).entry?.seq).toBe(2);
   });
 });

@@ -56,6 +56,7 @@ export class MemoryJournal implements UploadJournal {
 
   confirm(upToSeq: number): void {
     this.onConfirm(upToSeq);
+    if (upToSeq <= this.confirmedSeq) return;
     this.confirmations.push(upToSeq);
     this.confirmedSeq = upToSeq;
   }
