@@ -132,6 +132,10 @@ export const errorCodes = {
   // Server
   DB_UNREACHABLE: ['The database cannot be reached', 'Check its address and that it runs'],
   DB_MIGRATION: ['A schema migration failed', 'See the log; restore the backup if needed'],
+  SIGN_EXHAUSTED: [
+    'The server’s clock, or what it once stored, is centuries ahead: no version of its statements would be left',
+    'Set the server’s clock right and start it again; call support if it repeats',
+  ],
   LEDGER_CONFLICT: [
     'The same till and sequence came with other content',
     'It is quarantined, nothing was overwritten; call support',

@@ -94,7 +94,7 @@ async function compose(
   makeDataFolder(config.dataFolder);
   const topics = topicsOf(config.tenant);
   const database = opened.add(await Database.open(config.database, ports));
-  const statements = await Statements.open(database, { clock, signingKey: keys.signingKey });
+  const statements = new Statements(database, { clock, signingKey: keys.signingKey });
 
   // Handlers must stand before the bus opens, and what they need publishes on it.
   let bus: Bus | undefined;

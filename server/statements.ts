@@ -1,60 +1,96 @@
 import type { KeyObject } from 'node:crypto';
 import type { z } from 'zod';
 import type { Clock } from '../foundation/clock.ts';
+import { StammkundeError } from '../foundation/errors.ts';
 import { signStatement } from '../sync/contract/server-signature.ts';
 import type { serverBodies, ServerBodyKind } from '../sync/contract/messages.ts';
 import type { Database } from './database/database.ts';
 
 /** How long a statement may be obeyed, ms. Only commands expire; the others carry it for completeness. */
 const VALID_MS = 10 * 60_000;
-/** Versions set aside at each start: a hundred million a day would last three years, and 90,000 starts fit a double. */
-const RESERVED = 100_000_000_000;
+/** Versions set aside at a time: as many as time alone adds in a second, and no signer makes as many in it. */
+const VERSIONS_ASIDE = 1_000_000;
+/**
+ * Versions are counted in µs since the epoch, so time alone keeps them ahead of all that were used before a backup was
+ * put back. They stay whole numbers a till takes exactly until the year 2255.
+ */
+const VERSIONS_PER_MS = 1_000;
+
+export interface StatementPorts {
+  readonly clock: Clock;
+  readonly signingKey: KeyObject;
+  /** Versions set aside at a time. */
+  readonly versionsAside?: number;
+}
 
 /**
- * Signs what the server says. Versions grow with every statement, also across restarts and when the clock was set back:
- * each start sets a block of them aside in the database first.
+ * Signs what the server says. Versions grow with every statement, also across restarts, when the clock was set back and
+ * when the database was: they are taken from small blocks, each set aside in the database before its first is used.
  */
 export class Statements {
+  readonly #database: Database;
   readonly #key: KeyObject;
   readonly #clock: Clock;
-  #version: number;
+  readonly #aside: number;
+  /** The last version used. */
+  #version = 0;
+  /** The last version set aside. */
+  #limit = 0;
+  #reserving: Promise<void> | undefined;
 
-  private constructor(key: KeyObject, clock: Clock, version: number) {
-    this.#key = key;
+  constructor(database: Database, { clock, signingKey, versionsAside = VERSIONS_ASIDE }: StatementPorts) {
+    this.#database = database;
+    this.#key = signingKey;
     this.#clock = clock;
-    this.#version = version;
+    this.#aside = versionsAside;
   }
 
-  /** @throws StammkundeError DB_UNREACHABLE */
-  static async open(
-    database: Database,
-    ports: { readonly clock: Clock; readonly signingKey: KeyObject },
-  ): Promise<Statements> {
-    const version = await database.transaction(async (tx) => {
-      const row = await tx
-        .selectFrom('server_meta')
-        .select('value')
-        .where('name', '=', 'statement_version')
-        .forUpdate()
-        .executeTakeFirst();
-      const first = Math.max(Number(row?.value ?? 0), ports.clock.now());
-      const value = String(first + RESERVED);
-      await tx
-        .insertInto('server_meta')
-        .values({ name: 'statement_version', value })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-        .execute();
-      return first;
-    });
-    return new Statements(ports.signingKey, ports.clock, version);
-  }
-
-  /** @param to a till, or ALL_TILLS */
-  sign<K extends ServerBodyKind>(kind: K, to: string, body: z.infer<(typeof serverBodies)[K]>): Buffer {
+  /**
+   * @param to a till, or ALL_TILLS
+   * @throws StammkundeError DB_UNREACHABLE · SIGN_EXHAUSTED
+   */
+  async sign<K extends ServerBodyKind>(
+    kind: K,
+    to: string,
+    body: z.infer<(typeof serverBodies)[K]>,
+  ): Promise<Buffer> {
+    while (this.#version >= this.#limit) {
+      this.#reserving ??= this.#reserve().finally(() => (this.#reserving = undefined));
+      await this.#reserving;
+    }
     this.#version += 1;
     return signStatement(
       { to, kind, version: this.#version, expiresAt: this.#clock.now() + VALID_MS, body },
       this.#key,
     );
+  }
+
+  async #reserve(): Promise<void> {
+    const first = await this.#database.transaction(async (tx) => {
+      // The row must stand before it can be locked: two servers at their first start would both begin at nothing.
+      await tx
+        .insertInto('server_meta')
+        .values({ name: 'statement_version', value: '0' })
+        .onConflict((conflict) => conflict.column('name').doNothing())
+        .execute();
+      const row = await tx
+        .selectFrom('server_meta')
+        .select('value')
+        .where('name', '=', 'statement_version')
+        .forUpdate()
+        .executeTakeFirstOrThrow();
+      const start = Math.max(Number(row.value), Math.floor(this.#clock.now() * VERSIONS_PER_MS));
+      if (!Number.isSafeInteger(start + this.#aside)) {
+        throw new StammkundeError('SIGN_EXHAUSTED', `no version of statements is left after ${row.value}`);
+      }
+      await tx
+        .updateTable('server_meta')
+        .set({ value: String(start + this.#aside) })
+        .where('name', '=', 'statement_version')
+        .execute();
+      return start;
+    });
+    this.#version = first;
+    this.#limit = first + this.#aside;
   }
 }

