@@ -1,5 +1,6 @@
 import type { Migration } from 'kysely/migration';
 import * as first from './migrations/0001-first.ts';
+import * as voidsByEntry from './migrations/0002-voids-by-entry.ts';
 
 /**
  * Every migration by name, in order. A migration that has been released is never changed: add the next one.
@@ -7,4 +8,5 @@ import * as first from './migrations/0001-first.ts';
  */
 export const migrations: Record<string, Migration> = {
   '0001-first': first,
+  '0002-voids-by-entry': voidsByEntry,
 };

@@ -90,7 +90,7 @@ async function recordVoids(tx: DatabaseTransaction, voids: readonly EnteredVoid[
     select * from unnest(
       ${ofCompleted.map((each) => each.saleId)}::uuid[], ${ofCompleted.map((each) => each.entryId)}::uuid[],
       ${ofCompleted.map((each) => each.completed)}::uuid[])
-    on conflict (sale_id) do nothing`.execute(tx);
+    on conflict (sale_id, completed) do nothing`.execute(tx);
 }
 
 interface ReversalRow {
@@ -106,12 +106,13 @@ interface ReversalRow {
 
 /** Takes back the sales that are both posted and voided, and not taken back yet. */
 async function reverse(tx: DatabaseTransaction, saleIds: readonly string[], now: Instant): Promise<void> {
-  // What was earned with a card that found its owner since has moved to the owner, so it is taken from there.
+  // What was earned with a card that found its owner since has moved to the owner, so it is taken from there. A claim
+  // before the posting moved other points.
   const { rows } = await sql<ReversalRow>`
     select v.entry_id as id, v.sale_id, j.at, j.till, j.incarnation, j.seq, p.points,
       case when p.account_id like 'unclaimed:%' and exists (
              select from ledger_posting q join ledger_transaction t on t.id = q.transaction_id
-             where q.account_id = p.account_id and t.kind = 'claim')
+             where q.account_id = p.account_id and q.position > p.position and t.kind = 'claim')
            then coalesce('member:' || (select k.customer_id from credential k
                                        where k.index = substr(p.account_id, length('unclaimed:') + 1)), p.account_id)
            else p.account_id end as account

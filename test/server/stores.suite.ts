@@ -120,6 +120,42 @@ export function storesSuite(database: () => Database): void {
     expect(await balance(unclaimedAccount(index))).toBe(0);
   });
 
+  test('a void made after its card was claimed is taken from where its own points went', async () => {
+    await putRules();
+    const till = new TestTill();
+    const index = till.index();
+    till.sell(index, 1_000);
+    await commit(till.batch());
+    const customer = await customerWith(index);
+    await database()
+      .db.updateTable('customer')
+      .set({ status: 'closed' })
+      .where('id', '=', customer)
+      .execute();
+    till.undo(till.sell(index, 5_000));
+    await commit(till.batch(2, 2));
+    expect(await balance(unclaimedAccount(index))).toBe(50);
+    await commit(till.batch(3, 3));
+    expect(await balance(unclaimedAccount(index))).toBe(0);
+    expect(await balance(memberAccount(customer))).toBe(10);
+  });
+
+  test('the void of a refused duplicate does not use up the void of the sale that counts', async () => {
+    await putRules();
+    const [first, second] = [new TestTill(), new TestTill()];
+    const index = first.index();
+    const saleId = first.id();
+    const sale = first.sell(index, 7_000, { saleId });
+    await commit(first.batch());
+    second.undo(second.sell(index, 7_000, { saleId }));
+    expect(verdicts(await commit(second.batch()))).toEqual(['refused SALE_CONFLICT', 'created']);
+    expect(await balance(unclaimedAccount(index))).toBe(70);
+    first.undo(sale);
+    first.undo(sale);
+    expect(verdicts(await commit(first.batch()))).toEqual(['exists', 'created', 'created']);
+    expect(await balance(unclaimedAccount(index))).toBe(0);
+  });
+
   test('a void before its sale, or of a sale nobody knows, is kept and takes effect when the sale comes', async () => {
     await putRules();
     const till = new TestTill();
