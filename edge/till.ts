@@ -131,7 +131,7 @@ export class Till implements Closable {
         code: status.kind === 'waiting' ? status.code : null,
         scans: status.counters.scans,
       });
-      const link = opened.add(
+      const link: TillLink = opened.add(
         await TillLink.open(
           {
             tenant: config.tenant,
@@ -149,6 +149,7 @@ export class Till implements Closable {
           {
             health: () => ({
               unconfirmed: journal.unconfirmed,
+              diverged: link.status.upload.state === 'diverged',
               replicaAgeMs: ageMs(),
               readers: readers().map(({ readerId, kind }) => ({ id: readerId, status: kind })),
             }),
@@ -164,6 +165,7 @@ export class Till implements Closable {
         return {
           server: link.status.connected ? 'connected' : 'disconnected',
           unconfirmed: journal.unconfirmed,
+          diverged: link.status.upload.state === 'diverged',
           replica: {
             ready: caughtUpAt !== null,
             customers: replica.count('customers'),

@@ -53,6 +53,11 @@ export const SaleView = z.strictObject({
 export const SyncView = z.strictObject({
   server: z.enum(['connected', 'disconnected']),
   unconfirmed: z.int().describe('Journal entries the server has not confirmed'),
+  diverged: z
+    .boolean()
+    .describe(
+      'The server holds another journal under this till’s name: sales are kept here and wait for support',
+    ),
   replica: z.strictObject({
     ready: z.boolean(),
     customers: z.int(),

@@ -76,6 +76,7 @@ export const TillState = z.strictObject({
   health: z
     .strictObject({
       unconfirmed: z.int().min(0),
+      diverged: z.boolean().describe('Its journal and the server’s copy do not fit together'),
       replicaAgeMs: z.number().nullable().describe('null before the first complete pull'),
       readers: z.array(z.strictObject({ id: z.string().max(64), status: z.string().max(20) })).max(50),
     })

@@ -166,7 +166,7 @@ describe('the till’s end', () => {
           log: silentLog,
         },
         {
-          health: () => ({ unconfirmed: 0, replicaAgeMs: null, readers: [] }),
+          health: () => ({ unconfirmed: 0, diverged: false, replicaAgeMs: null, readers: [] }),
           onBehind() {},
           onUrgent() {},
           onReseed() {},

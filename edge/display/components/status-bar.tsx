@@ -29,6 +29,7 @@ export function StatusBar({ sync, readers, now }: StatusBarProps): ReactNode {
           ) : (
             <Fact icon="no-server" tone="warn" words={t.serverGone} />
           )}
+          {sync.diverged && <Fact icon="up" tone="warn" words={t.journalDiverged} />}
           {sync.unconfirmed === 0 ? (
             <Fact icon="up" tone="calm" words={t.nothingWaits} />
           ) : (

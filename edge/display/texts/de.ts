@@ -72,6 +72,7 @@ export const de: Texts = {
 
   serverReached: 'Server verbunden',
   serverGone: 'Server getrennt',
+  journalDiverged: 'Abgleich gestört: bitte Support rufen',
   entriesWait: (count, formatted) => (count === 1 ? '1 Buchung wartet' : `${formatted} Buchungen warten`),
   nothingWaits: 'Alles übertragen',
   replicaLoading: 'Daten werden geladen',

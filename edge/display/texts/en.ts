@@ -72,6 +72,7 @@ export const en: Texts = {
 
   serverReached: 'Server connected',
   serverGone: 'Server not reached',
+  journalDiverged: 'Sync has stopped: call support',
   entriesWait: (count, formatted) => (count === 1 ? '1 entry waits' : `${formatted} entries wait`),
   nothingWaits: 'All transferred',
   replicaLoading: 'Loading data',

@@ -74,6 +74,7 @@ export interface Texts {
 
   readonly serverReached: string;
   readonly serverGone: string;
+  readonly journalDiverged: string;
   readonly entriesWait: (count: number, formatted: string) => string;
   readonly nothingWaits: string;
   readonly replicaLoading: string;

@@ -56,6 +56,7 @@ export async function openApi(
       sync: {
         server: 'disconnected',
         unconfirmed: journal.unconfirmed,
+        diverged: false,
         replica: { ready: false, customers: 0, credentials: 0, caughtUpAt: null, ageMs: null },
       },
       readers: [{ id: 'counter', kind: 'serial', status: 'ready', code: null, scans: 3 }],

@@ -326,6 +326,12 @@ test('a till that is cut off says how old its data are and how much waits', asyn
   expect(await words()).not.toContain('37');
 });
 
+test('a till whose journal the server refuses says whom to call', async () => {
+  await show([{ ...hello, sync: { ...wellSync, diverged: true } }]);
+  await sees('waiting');
+  expect(await words()).toContain('Abgleich gestört: bitte Support rufen');
+});
+
 test('what is not known is not shown as nothing', async () => {
   const { replica } = wellSync;
   await show([

@@ -19,12 +19,14 @@ export function numbered(...payloads: readonly TillEvent[]): EventMessage[] {
 export const wellSync: SyncView = {
   server: 'connected',
   unconfirmed: 0,
+  diverged: false,
   replica: { ready: true, customers: 10_000, credentials: 12_000, caughtUpAt: AT - 4_000, ageMs: 4_000 },
 };
 
 export const offlineSync: SyncView = {
   server: 'disconnected',
   unconfirmed: 37,
+  diverged: false,
   replica: {
     ready: true,
     customers: 10_000,

@@ -53,7 +53,7 @@ test('sales made while the broker is dead arrive, each once, after it is back', 
       },
     },
     {
-      health: () => ({ unconfirmed: 0, replicaAgeMs: null, readers: [] }),
+      health: () => ({ unconfirmed: 0, diverged: false, replicaAgeMs: null, readers: [] }),
       onBehind() {},
       onUrgent() {},
       onReseed() {},
