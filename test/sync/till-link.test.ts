@@ -51,6 +51,7 @@ class Till {
       {
         health: () => ({
           unconfirmed: till.journal.lastSeq - till.journal.confirmedSeq,
+          diverged: false,
           replicaAgeMs: null,
           readers: [],
         }),
