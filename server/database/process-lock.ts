@@ -1,78 +1,71 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { StammkundeError } from '../../foundation/errors.ts';
+import { DatabaseSync } from 'node:sqlite';
+import { asError, StammkundeError } from '../../foundation/errors.ts';
 
-/** A file that says which process works on something. Released by `release`, or taken over once that process is gone. */
+/** Keeps every other process off something, until `release` or the end of this process. */
 export interface ProcessLock {
   release(): void;
 }
 
+/** SQLITE_BUSY, https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5;
+
 /**
- * Takes the lock file for this process. A file left by a process that no longer runs is taken over; the start time
- * beside the process id tells a new process with an old id from the one that held the lock.
- * @throws StammkundeError DATA_IN_USE when a living process holds it · DATA_UNWRITABLE
+ * Takes a lock for this process. It is the system's own lock on a file (`PATH.sqlite`, an empty database in an exclusive
+ * transaction: the only such lock the runtime offers), so it ends with the process, however that ends, and nobody has to
+ * judge whether a holder still lives: that could go wrong between two that take over at once, and across containers,
+ * which do not see each other's processes. `PATH` says who holds it, for people. On a network file system it is as good
+ * as the locks of that file system.
+ * @throws StammkundeError DATA_IN_USE when a process holds it, this one included · DATA_UNWRITABLE
  */
 export function acquireProcessLock(path: string): ProcessLock {
-  const mine = `${process.pid} ${startTimeOf(process.pid) ?? ''}`.trim();
+  const held = lock(path);
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, String(process.pid), { mode: 0o600 });
   } catch (error) {
-    throw new StammkundeError('DATA_UNWRITABLE', `${dirname(path)} cannot be created`, { cause: error });
-  }
-  // The second round follows a take-over; a third would mean that others are racing for the same folder.
-  for (let round = 0; round < 2; round += 1) {
-    if (create(path, mine)) {
-      return {
-        release: () => {
-          if (read(path) === mine) rmSync(path, { force: true });
-        },
-      };
-    }
-    const holder = read(path);
-    if (holder !== undefined && isAlive(holder)) break;
-    rmSync(path, { force: true });
-  }
-  throw new StammkundeError('DATA_IN_USE', `${path} is held by process ${read(path)?.split(' ')[0] ?? '?'}`);
-}
-
-function create(path: string, text: string): boolean {
-  try {
-    writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    held.close();
     throw new StammkundeError('DATA_UNWRITABLE', `${path} cannot be written`, { cause: error });
   }
+  return {
+    release: () => {
+      if (!held.isOpen) return;
+      // The name goes first: afterwards it would be that of the next holder. The locked file stays, for a second one of
+      // its name could be locked beside it.
+      rmSync(path, { force: true });
+      held.close();
+    },
+  };
 }
 
-function read(path: string): string | undefined {
+function lock(path: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
   try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(holder: string): boolean {
-  const [pid = '', startTime] = holder.split(' ');
-  if (!/^\d+$/.test(pid)) return false;
-  const now = startTimeOf(Number(pid));
-  if (now !== undefined && startTime !== undefined) return now === startTime;
-  try {
-    process.kill(Number(pid), 0);
-    return true;
+    mkdirSync(dirname(path), { recursive: true });
+    database = new DatabaseSync(`${path}.sqlite`);
+    database.exec('begin exclusive');
+    return database;
   } catch (error) {
-    // EPERM: it lives and belongs to someone else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    database?.close();
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) {
+      throw new StammkundeError('DATA_IN_USE', `${path} is held by process ${holderOf(path)}; end it first`, {
+        cause: error,
+      });
+    }
+    throw new StammkundeError(
+      'DATA_UNWRITABLE',
+      `${path}.sqlite cannot be locked: ${asError(error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-/** Clock ticks after boot at which a process started (proc(5), /proc/PID/stat field 22); undefined off Linux. */
-function startTimeOf(pid: number): string | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  // Field 2 is the command in parentheses and may hold anything, so fields are counted from the last ')'.
-  return stat
-    ?.slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .at(19);
+function holderOf(path: string): string {
+  try {
+    return /^\d+$/.exec(readFileSync(path, 'utf8'))?.[0] ?? '?';
+  } catch {
+    return '?';
+  }
 }
