@@ -140,6 +140,10 @@ export const errorCodes = {
     'The same till and sequence came with other content',
     'It is quarantined, nothing was overwritten; call support',
   ],
+  LEDGER_REFUSED: [
+    'The database does not take what an entry says; the entry is kept, nothing was posted',
+    'See intake.entry_refused in the log; report it: the entry should have been refused earlier',
+  ],
   LEDGER_CHAIN: ['An entry does not continue the till’s hash chain', 'It is quarantined; call support'],
   CUSTOMER_NOT_FOUND: ['There is no such customer', 'Check the id'],
   CARD_NOT_FOUND: ['There is no such card', 'Check the id'],

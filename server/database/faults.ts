@@ -11,6 +11,11 @@ export function databaseCodeOf(error: unknown): string | undefined {
   return undefined;
 }
 
+/** True when the database refused what it was given: a value out of range (class 22) or against a rule (class 23). */
+export function isRefusedValue(error: unknown): boolean {
+  return /^2[23]...$/.test(databaseCodeOf(error) ?? '');
+}
+
 /** Connection refused, reset or not answered; PostgreSQL class 08 and 57P (shutting down), 53300 (too many clients). */
 const LOST = /^(?:E[A-Z]+|08...|57P0[1-3]|53300)$/;
 const LOST_TEXT = /connection terminated|timeout exceeded when trying to connect|PGlite is closed/i;

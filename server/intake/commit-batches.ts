@@ -19,26 +19,29 @@ import type { EnteredSale, EnteredVoid } from './post-sales.ts';
 /**
  * Takes batches into journal and ledger in one transaction, with few statements however many entries there are, and
  * says what became of each entry of each batch. The same entries any number of times, in any order, have one effect.
+ * @param unpostable ids of entries to keep as refused, because the database did not take what they say
  * @throws StammkundeError DB_UNREACHABLE; any other error leaves nothing behind either
  */
 export function commitBatches(
   database: Database,
   batches: readonly JournalBatch[],
   clock: Clock,
+  unpostable: ReadonlySet<string> = new Set(),
 ): Promise<readonly (readonly Judgement[])[]> {
-  return database.transaction((tx) => commit(tx, batches, clock.now()));
+  return database.transaction((tx) => commit(tx, batches, clock.now(), unpostable));
 }
 
 async function commit(
   tx: DatabaseTransaction,
   batches: readonly JournalBatch[],
   now: Instant,
+  unpostable: ReadonlySet<string>,
 ): Promise<readonly (readonly Judgement[])[]> {
   await holdOwnership(tx);
   await lockJournals(tx, distinctOwners(batches), now);
   const standing = await readStanding(tx, batches.map(rangeOf));
   const ids = batches.flatMap((batch) => batch.entries.map((entry) => entry.id));
-  const chained = judgeBatches(batches, standing, await readTakenIds(tx, ids));
+  const chained = judgeBatches(batches, standing, await readTakenIds(tx, ids), unpostable);
   const saleKeys = chained.flat().flatMap((judgement) => saleKeyOf(judgement) ?? []);
   const judged = refuseRepeatedSales(chained, await readPostedSales(tx, saleKeys));
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../foundation/clock.ts';
 import { sleep } from '../../foundation/clock.ts';
+import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { asError, isFault } from '../../foundation/errors.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
@@ -7,10 +8,11 @@ import type { Random } from '../../foundation/random.ts';
 import { retryDelayMs } from '../../foundation/retry-schedule.ts';
 import type { RetrySchedule } from '../../foundation/retry-schedule.ts';
 import type { Bus } from '../../sync/bus.ts';
+import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import type { JournalBatch } from '../../sync/contract/messages.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
 import type { Database } from '../database/database.ts';
-import { isUnreachable } from '../database/faults.ts';
+import { databaseCodeOf, isRefusedValue, isUnreachable } from '../database/faults.ts';
 import type { Statements } from '../statements.ts';
 import { commitBatches, distinctOwners } from './commit-batches.ts';
 import { readJournalMessage } from './journal-message.ts';
@@ -56,7 +58,7 @@ export type IntakeCount = 'created' | 'exists' | 'conflict' | 'refused' | 'dropp
  * ```
  * bus ─▶ queue (bounded) ─▶ decode ─▶ commit together ─▶ read receipt ─▶ sign, publish
  *              │ full                      │ database away: wait, try again
- *              ▼                           │ one batch breaks it: each alone
+ *              ▼                           │ one batch breaks it: each alone, then each entry alone
  *           dropped; the till sends it again
  * ```
  */
@@ -164,20 +166,79 @@ export class Intake implements Closable {
         for (const batch of group) await this.#takeIn([batch]);
         return;
       }
-      // Not acknowledged, so the till sends it again; what broke it may be gone by then.
-      this.#counts.failed += 1;
-      const { till, incarnation } = group[0] ?? {};
-      this.#ports.log.error({ event: 'intake.batch_failed', till, incarnation, error: asError(error) });
+      const [batch] = group;
+      if (batch !== undefined && isRefusedValue(error)) {
+        await this.#takeInSingly(batch);
+        return;
+      }
+      this.#fail(batch, error);
       return;
     }
+    await this.#settle(group, outcome);
+  }
+
+  /** Takes in a batch whose content the database refuses: the entry it is about must not hold up those behind it. */
+  async #takeInSingly(batch: JournalBatch): Promise<void> {
+    const judged: Judgement[] = [];
+    try {
+      for (const entry of batch.entries) {
+        const [judgements = []] = await this.#commitEntry({ ...batch, entries: [entry] }, entry);
+        judged.push(...judgements);
+      }
+    } catch (error) {
+      if (this.#closing.signal.aborted) throw error;
+      this.#fail(batch, error);
+    }
+    await this.#settle([batch], [judged]);
+  }
+
+  async #commitEntry(
+    batch: JournalBatch,
+    { id, seq }: JournalEntry,
+  ): Promise<readonly (readonly Judgement[])[]> {
+    // What another server committed at the same time can be in the way once, not twice.
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#commit([batch]);
+      } catch (error) {
+        if (!isRefusedValue(error)) throw error;
+        if (attempt === 0) continue;
+        const { till, incarnation } = batch;
+        const outcome = await this.#commit([batch], new Set([id]));
+        this.#ports.log.error({
+          event: 'intake.entry_refused',
+          till,
+          incarnation,
+          seq,
+          code: 'LEDGER_REFUSED' satisfies ErrorCode,
+          // Its message and detail may hold what the entry says.
+          sqlState: databaseCodeOf(error),
+        });
+        return outcome;
+      }
+    }
+  }
+
+  #fail(batch: JournalBatch | undefined, error: unknown): void {
+    // Not acknowledged, so the till sends it again; what broke it may be gone by then.
+    this.#counts.failed += 1;
+    const { till, incarnation } = batch ?? {};
+    this.#ports.log.error({ event: 'intake.batch_failed', till, incarnation, error: asError(error) });
+  }
+
+  async #settle(group: readonly JournalBatch[], outcome: readonly (readonly Judgement[])[]): Promise<void> {
     for (const judged of outcome) this.#count(judged);
     this.#ports.onCommitted();
     await this.#acknowledge(group, outcome);
   }
 
   /** Commits, waiting for the database as long as it takes. */
-  async #commit(group: readonly JournalBatch[]): Promise<readonly (readonly Judgement[])[]> {
-    return this.#withDatabase(() => commitBatches(this.#ports.database, group, this.#ports.clock));
+  async #commit(
+    group: readonly JournalBatch[],
+    unpostable?: ReadonlySet<string>,
+  ): Promise<readonly (readonly Judgement[])[]> {
+    const { database, clock } = this.#ports;
+    return this.#withDatabase(() => commitBatches(database, group, clock, unpostable));
   }
 
   async #withDatabase<T>(work: () => Promise<T>): Promise<T> {

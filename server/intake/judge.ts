@@ -6,6 +6,7 @@ import { checkChain } from './chain.ts';
 import type { StandingEntry } from './chain.ts';
 import { journalKey } from './journal-store.ts';
 import { readBody } from './read-body.ts';
+import type { Body } from './read-body.ts';
 
 interface Judged {
   readonly owner: JournalOwner;
@@ -37,11 +38,13 @@ export type Judgement = Accepted | Refused | Standing | Contradicting;
  * Judges batches one after the other, each with what the ones before it add.
  * @param standing by journal and sequence: what the database holds in and around the batches; added to on the way
  * @param takenIds ids of the batches' entries that the database holds
+ * @param unpostable ids of entries to refuse, because the database did not take what they say
  */
 export function judgeBatches(
   batches: readonly JournalBatch[],
   standing: ReadonlyMap<string, Map<number, StandingEntry>>,
   takenIds: ReadonlySet<string>,
+  unpostable: ReadonlySet<string>,
 ): readonly (readonly Judgement[])[] {
   const ids = new Set(takenIds);
   return batches.map((batch) => {
@@ -59,7 +62,9 @@ export function judgeBatches(
           if (ids.has(entry.id)) return { kind: 'contradicting', owner, entry, code: 'LEDGER_CONFLICT' };
       }
       ids.add(entry.id);
-      const body = readBody(entry.body);
+      const body: Body = unpostable.has(entry.id)
+        ? { kind: 'refused', code: 'LEDGER_REFUSED' }
+        : readBody(entry.body);
       const code = body.kind === 'refused' ? body.code : null;
       const { hash, prevHash } = entry;
       known.set(entry.seq, { hash, prevHash, verdict: code === null ? 'created' : 'refused', code });

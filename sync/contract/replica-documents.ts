@@ -65,12 +65,16 @@ export const OfferDocument = z.strictObject({
   reward: Reward,
 });
 
+/** An `integer` of PostgreSQL. */
+export const PROGRAMME_VERSION_MAX = 2_147_483_647;
+
 /** The programme's rules as tills and server calculate with them. */
 export const ProgrammeDocument = z.strictObject({
   id: z.literal('programme'),
   version: z
     .int()
     .min(1)
+    .max(PROGRAMME_VERSION_MAX)
     .describe('Grows with every change; entries name the version they were calculated with'),
   currency: Currency,
   earn: z.strictObject({

@@ -3,6 +3,7 @@ import { Basket } from './basket.ts';
 import { BLIND_INDEX_PATTERN } from './blind-index.ts';
 import { identifierKinds, trustLevels } from './credential.ts';
 import { InstantMs, StoreId, Uuid } from './ids.ts';
+import { PROGRAMME_VERSION_MAX } from './replica-documents.ts';
 
 /** Whose sale it is, as far as the till knew: the card always, the customer when the replica had it. */
 export const SaleCustomer = z.strictObject({
@@ -15,7 +16,11 @@ export type SaleCustomer = z.infer<typeof SaleCustomer>;
 
 /** Points as the till calculated and showed them; the ledger posts what the server calculates by the same rules. */
 export const EarnedPoints = z.strictObject({
-  programmeVersion: z.int().min(0).describe('0 when the till had no programme yet'),
+  programmeVersion: z
+    .int()
+    .min(0)
+    .max(PROGRAMME_VERSION_MAX)
+    .describe('0 when the till had no programme yet'),
   base: z.int(),
   bonuses: z.array(z.strictObject({ offerId: z.string().max(64), points: z.int() })).max(100),
 });

@@ -1,5 +1,6 @@
 // The intake between bus and database: what is acknowledged, what is dropped, what happens when either is away.
 import { generateKeyPairSync } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { StammkundeError } from '../../foundation/errors.ts';
 import type { LogFields } from '../../foundation/log.ts';
@@ -138,6 +139,102 @@ test('a batch that breaks the transaction is left out, and the others are taken 
   await intake.idle();
   await settle();
   expect(receiptsOf(bad)).toMatchObject([{ contiguous: 3 }]);
+});
+
+/** The real database, whose ledger refuses the sale of one entry with an error of this class. */
+async function refusingSale(entryId: string, sqlState: string): Promise<AsyncDisposable> {
+  await sql
+    .raw(
+      `create function refuse_sale() returns trigger language plpgsql as $$
+       begin
+         if new.id = '${entryId}' then raise exception 'injected' using errcode = '${sqlState}'; end if;
+         return new;
+       end $$;`,
+    )
+    .execute(database.db);
+  await sql
+    .raw(
+      `create trigger refuse_sale before insert on ledger_transaction for each row execute function refuse_sale()`,
+    )
+    .execute(database.db);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await sql.raw(`drop function refuse_sale cascade`).execute(database.db);
+    },
+  };
+}
+
+test.each(['22003', '23514'])(
+  'an entry the database refuses (%s) is refused for good, and those behind it go on',
+  async (sqlState) => {
+    const intake = openIntake();
+    const one = till(4);
+    const good = till(2);
+    {
+      await using _injected = await refusingSale(one.entries[1]?.id ?? '', sqlState);
+      intake.offer(topics.journal(one.till), encode(one.batch()));
+      intake.offer(topics.journal(good.till), encode(good.batch()));
+      await intake.idle();
+      await settle();
+    }
+    const verdicts = [
+      { verdict: 'created' },
+      { seq: 2, verdict: 'refused', code: 'LEDGER_REFUSED' },
+      { verdict: 'created' },
+      { verdict: 'created' },
+    ];
+    expect(receiptsOf(one)).toMatchObject([{ contiguous: 4, hash: one.entries[3]?.hash, verdicts }]);
+    expect(receiptsOf(good)).toMatchObject([{ contiguous: 2 }]);
+    expect(intake.status.counts).toMatchObject({ created: 5, refused: 1, failed: 0 });
+    expect(logged).toMatchObject([
+      { event: 'intake.entry_refused', till: one.till, seq: 2, code: 'LEDGER_REFUSED' },
+    ]);
+    // What is wrong with it is not its till's to mend: it stays as it was judged.
+    intake.offer(topics.journal(one.till), encode(one.batch()));
+    await intake.idle();
+    await settle();
+    expect(
+      receiptsOf(one)
+        .at(-1)
+        ?.verdicts.map(({ verdict }) => verdict),
+    ).toEqual(['exists', 'refused', 'exists', 'exists']);
+    expect((await readTrialBalance(database.db)).balanced).toBe(true);
+  },
+);
+
+test('an entry the database cannot take even as refused stops its own till alone, and is told of', async () => {
+  const intake = openIntake();
+  const [one, good] = [till(2), till(2)];
+  await sql
+    .raw(
+      `alter table till_journal add constraint injected check (id <> '${one.entries[1]?.id ?? ''}') not valid`,
+    )
+    .execute(database.db);
+  intake.offer(topics.journal(one.till), encode(one.batch()));
+  intake.offer(topics.journal(good.till), encode(good.batch()));
+  await intake.idle();
+  await settle();
+  await sql.raw(`alter table till_journal drop constraint injected`).execute(database.db);
+  expect(receiptsOf(good)).toMatchObject([{ contiguous: 2 }]);
+  expect(intake.status.counts).toMatchObject({ failed: 1 });
+  expect(logged).toMatchObject([{ event: 'intake.batch_failed', till: one.till }]);
+  intake.offer(topics.journal(one.till), encode(one.batch()));
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(one).at(-1)).toMatchObject({ contiguous: 2 });
+});
+
+test('a number too large for the database is refused at the door', async () => {
+  const intake = openIntake();
+  const one = new TestTill();
+  one.sell(one.index(), 100, { earned: { programmeVersion: 3_000_000_000, base: 0, bonuses: [] } });
+  one.sell(one.index(), 100, { earned: { programmeVersion: 2_147_483_647, base: 0, bonuses: [] } });
+  intake.offer(topics.journal(one.till), encode(one.batch()));
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(one)).toMatchObject([
+    { contiguous: 2, verdicts: [{ verdict: 'refused', code: 'WIRE_MALFORMED' }, { verdict: 'created' }] },
+  ]);
 });
 
 test.each<[string, (one: TestTill) => readonly [string, Uint8Array], string]>([
