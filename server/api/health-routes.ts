@@ -11,7 +11,9 @@ export const Health = z.strictObject({
     stalled: z.boolean(),
     counts: z
       .record(z.string(), z.int())
-      .describe('Entries by verdict and messages dropped, since the start'),
+      .describe(
+        'Entries by verdict, messages dropped, and sales whose till showed other points than were posted, since the start',
+      ),
   }),
   requests: z.strictObject({ waiting: z.int(), dropped: z.int() }),
   feed: z.record(z.string(), z.string()).nullable().describe('Head of each collection, as xid/seq'),

@@ -44,7 +44,7 @@ export function programmeRoutes(database: Database, changes: Changes, clock: Clo
         if (request.body.id !== request.params.id) {
           throw new StammkundeError('API_INVALID', 'the offer’s id is not the one in the address');
         }
-        if (await database.transaction((tx) => putOffer(tx, request.body))) changes.changed();
+        if (await database.transaction((tx) => putOffer(tx, request.body, clock.now()))) changes.changed();
         return request.body;
       },
     });
@@ -59,7 +59,7 @@ export function programmeRoutes(database: Database, changes: Changes, clock: Clo
       },
       handler: async (request, reply) => {
         const { id } = request.params;
-        if (!(await database.transaction((tx) => withdrawOffer(tx, id)))) {
+        if (!(await database.transaction((tx) => withdrawOffer(tx, id, clock.now())))) {
           throw new StammkundeError('API_NOT_FOUND', `there is no offer ${id}`);
         }
         changes.changed();

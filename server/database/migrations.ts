@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely/migration';
 import * as first from './migrations/0001-first.ts';
 import * as voidsByEntry from './migrations/0002-voids-by-entry.ts';
+import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
  * Every migration by name, in order. A migration that has been released is never changed: add the next one.
@@ -9,4 +10,5 @@ import * as voidsByEntry from './migrations/0002-voids-by-entry.ts';
 export const migrations: Record<string, Migration> = {
   '0001-first': first,
   '0002-voids-by-entry': voidsByEntry,
+  '0003-offer-versions': offerVersions,
 };

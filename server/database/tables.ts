@@ -33,6 +33,16 @@ export interface OfferTable extends FeedColumns {
   deleted: boolean;
 }
 
+/** Every state an offer was in. Append-only. */
+export interface OfferVersionTable {
+  offer_id: string;
+  position: Generated<number>;
+  /** ms since the epoch by the server's clock; never before that of the version before. */
+  at: number;
+  /** null from its withdrawal on. */
+  document: JSONColumnType<OfferDocument> | null;
+}
+
 export interface CustomerTable extends FeedColumns {
   id: string;
   status: CustomerDocument['status'];
@@ -162,6 +172,7 @@ export interface Tables {
   server_meta: ServerMetaTable;
   programme: ProgrammeTable;
   offer: OfferTable;
+  offer_version: OfferVersionTable;
   customer: CustomerTable;
   customer_profile: CustomerProfileTable;
   credential: CredentialTable;

@@ -12,7 +12,7 @@ import {
   readTakenIds,
 } from './journal-store.ts';
 import { judgeBatches, refuseRepeatedSales, saleKeyOf } from './judge.ts';
-import type { Judgement } from './judge.ts';
+import type { Judgement, PointsDiffer } from './judge.ts';
 import { postSales, readPostedSales } from './post-sales.ts';
 import type { EnteredSale, EnteredVoid } from './post-sales.ts';
 
@@ -63,9 +63,16 @@ async function commit(
     now,
   );
   const { sales, voids } = enter(all);
-  await postSales(tx, sales, voids, now);
+  const differing = await postSales(tx, sales, voids, now);
   await advanceProgress(tx, distinctOwners(added.map(({ owner }) => owner)), now);
-  return judged;
+  return differing.size === 0
+    ? judged
+    : judged.map((batch) => batch.map((judgement) => withDifference(judgement, differing)));
+}
+
+function withDifference(judgement: Judgement, differing: ReadonlyMap<string, PointsDiffer>): Judgement {
+  const differs = judgement.kind === 'accepted' ? differing.get(judgement.entry.id) : undefined;
+  return differs === undefined || judgement.kind !== 'accepted' ? judgement : { ...judgement, differs };
 }
 
 function enter(judged: readonly Judgement[]): {

@@ -49,7 +49,16 @@ export interface IntakeStatus {
   /** True while the database does not answer. */
   readonly stalled: boolean;
 }
-export type IntakeCount = 'created' | 'exists' | 'conflict' | 'refused' | 'dropped' | 'malformed' | 'failed';
+export type IntakeCount =
+  | 'created'
+  | 'exists'
+  | 'conflict'
+  | 'refused'
+  | 'dropped'
+  | 'malformed'
+  | 'failed'
+  /** Sales for which the till showed other points than were posted. */
+  | 'pointsDiffer';
 
 /**
  * Takes the tills' journals in: what waits is committed in one transaction, then each batch gets a receipt read from
@@ -74,6 +83,7 @@ export class Intake implements Closable {
     dropped: 0,
     malformed: 0,
     failed: 0,
+    pointsDiffer: 0,
   };
   #queuedBytes = 0;
   #stalled = false;
@@ -258,7 +268,13 @@ export class Intake implements Closable {
   }
 
   #count(judged: readonly Judgement[]): void {
-    for (const judgement of judged) this.#counts[verdictOf(judgement).verdict] += 1;
+    for (const judgement of judged) {
+      this.#counts[verdictOf(judgement).verdict] += 1;
+      if (judgement.kind !== 'accepted' || judgement.differs === undefined) continue;
+      this.#counts.pointsDiffer += 1;
+      const { saleId } = judgement.transaction;
+      this.#ports.log.warn({ event: 'ledger.points-differ', saleId, ...judgement.differs });
+    }
     const contradicting = judged.filter((judgement) => judgement.kind === 'contradicting');
     const [first] = contradicting;
     if (first === undefined) return;

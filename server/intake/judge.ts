@@ -8,6 +8,12 @@ import { journalKey } from './journal-store.ts';
 import { readBody } from './read-body.ts';
 import type { Body } from './read-body.ts';
 
+/** Points of a sale as the till showed them, and as the ledger has them. */
+export interface PointsDiffer {
+  readonly shown: number;
+  readonly posted: number;
+}
+
 interface Judged {
   readonly owner: JournalOwner;
   readonly entry: JournalEntry;
@@ -16,6 +22,8 @@ interface Judged {
 export interface Accepted extends Judged {
   readonly kind: 'accepted';
   readonly transaction: Transaction;
+  /** Set when the till showed other points than were posted. */
+  readonly differs?: PointsDiffer;
 }
 /** New, in its place in the chain, but nothing the ledger could take: into the journal alone. */
 export interface Refused extends Judged {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
+import { totalPoints } from '../../sync/contract/earn.ts';
 import { points } from '../../sync/contract/points.ts';
 import type { SaleCompleted, SaleVoided } from '../../sync/contract/transaction.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
@@ -8,6 +9,7 @@ import { ISSUED, memberAccount, unclaimedAccount } from '../ledger/accounts.ts';
 import { post, transfer } from '../ledger/post.ts';
 import type { LedgerTransaction } from '../ledger/post.ts';
 import { saleKey } from './judge.ts';
+import type { PointsDiffer } from './judge.ts';
 import { readOwners } from './owners.ts';
 import { readRules } from './sale-points.ts';
 
@@ -39,19 +41,22 @@ export async function readPostedSales(
 /**
  * Posts sales and voids. Points go to the customer whom the card belongs to here and now; those of a card nobody has
  * yet wait on an account of their own. A void takes back what was posted for its sale, whichever of them comes first.
+ * @returns by entry id, the sales for which the till showed other points than were posted
  */
 export async function postSales(
   tx: DatabaseTransaction,
   sales: readonly EnteredSale[],
   voids: readonly EnteredVoid[],
   now: Instant,
-): Promise<void> {
+): Promise<ReadonlyMap<string, PointsDiffer>> {
+  const differing = new Map<string, PointsDiffer>();
   if (sales.length > 0) {
     const indexes = sales.flatMap(({ transaction }) => transaction.customer?.index ?? []);
     const owners = await readOwners(tx, indexes);
     const rules = await readRules(
       tx,
-      sales.map(({ transaction }) => transaction.earned.programmeVersion),
+      sales.map(({ transaction }) => transaction),
+      now,
     );
     await post(
       tx,
@@ -60,6 +65,8 @@ export async function postSales(
         const customer = card === null ? undefined : owners.get(card.index);
         const member = customer?.status === 'closed' ? undefined : customer;
         const earned = card === null ? points(0) : rules.pointsOf(sale, member);
+        const shown = totalPoints(sale.earned);
+        if (shown !== earned) differing.set(entryId, { shown, posted: earned });
         const account =
           member !== undefined ? memberAccount(member.id) : unclaimedAccount(card === null ? '' : card.index);
         return {
@@ -77,6 +84,7 @@ export async function postSales(
   await recordVoids(tx, voids);
   const touched = [...sales, ...voids].map(({ transaction }) => transaction.saleId.toLowerCase());
   await reverse(tx, touched, now);
+  return differing;
 }
 
 async function recordVoids(tx: DatabaseTransaction, voids: readonly EnteredVoid[]): Promise<void> {

@@ -224,6 +224,21 @@ test('an entry the database cannot take even as refused stops its own till alone
   expect(receiptsOf(one).at(-1)).toMatchObject({ contiguous: 2 });
 });
 
+test('a sale posted with other points than its till showed is told of and counted', async () => {
+  const intake = openIntake();
+  const one = new TestTill();
+  const saleId = one.id();
+  const earned = { programmeVersion: 0, base: 3, bonuses: [{ offerId: 'x', points: 4 }] };
+  one.sell(one.index(), 100, { saleId, earned });
+  one.sell(one.index(), 100);
+  for (let i = 0; i < 2; i += 1) {
+    intake.offer(topics.journal(one.till), encode(one.batch()));
+    await intake.idle();
+  }
+  expect(logged).toEqual([{ event: 'ledger.points-differ', saleId, shown: 7, posted: 0 }]);
+  expect(intake.status.counts).toMatchObject({ created: 2, pointsDiffer: 1 });
+});
+
 test('a number too large for the database is refused at the door', async () => {
   const intake = openIntake();
   const one = new TestTill();

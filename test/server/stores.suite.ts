@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import { afterEach, expect, test } from 'vitest';
 import { SeededRandom, uuidV7 } from '../../foundation/random.ts';
 import type { FeedPosition } from '../../sync/contract/feed.ts';
-import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
+import type { OfferDocument, ReplicaCollection } from '../../sync/contract/replica-documents.ts';
 import type { PreparedCustomer } from '../../server/customers/insert-customers.ts';
 import { insertCustomers } from '../../server/customers/insert-customers.ts';
 import type { Database } from '../../server/database/database.ts';
@@ -154,6 +154,103 @@ export function storesSuite(database: () => Database): void {
     first.undo(sale);
     expect(verdicts(await commit(first.batch()))).toEqual(['exists', 'created', 'created']);
     expect(await balance(unclaimedAccount(index))).toBe(0);
+  });
+
+  // Each with an article of its own, so that no other sale gets the bonus.
+  let article = 0;
+  const offerOnArticle = (reward: OfferDocument['reward']) => {
+    article += 1;
+    const id = `bonus-${article}`;
+    const document: OfferDocument = {
+      id,
+      title: { de: 'x', en: 'x' },
+      validFrom: 0,
+      validUntil: Number.MAX_SAFE_INTEGER,
+      articles: [id],
+      reward,
+    };
+    const basket = {
+      currency: 'EUR',
+      lines: [{ id: '1', article: id, quantityMilli: 1_000, totalMinor: 1_000 }],
+      totalMinor: 1_000,
+    };
+    return {
+      sale: (at: number) => ({ at, basket }),
+      put: (at: number, changed: OfferDocument['reward'] = reward) =>
+        database().transaction((tx) => putOffer(tx, { ...document, reward: changed }, at)),
+      withdraw: (at: number) => database().transaction((tx) => withdrawOffer(tx, id, at)),
+    };
+  };
+  const HOUR = 3_600_000;
+  const pointsOf = (worth: number): OfferDocument['reward'] => ({ kind: 'points', points: worth });
+
+  test('a sale with an offer is posted with its bonus', async () => {
+    await putRules();
+    const till = new TestTill();
+    const [fixed, double] = [till.index(), till.index()];
+    const bonus = offerOnArticle(pointsOf(500));
+    const multiplier = offerOnArticle({ kind: 'multiplier', percent: 200 });
+    await bonus.put(clock.now() - HOUR);
+    await multiplier.put(clock.now() - HOUR);
+    till.sell(fixed, 0, bonus.sale(clock.now()));
+    till.sell(double, 0, multiplier.sale(clock.now()));
+    await commit(till.batch());
+    expect([await balance(unclaimedAccount(fixed)), await balance(unclaimedAccount(double))]).toEqual([
+      510, 20,
+    ]);
+  });
+
+  test('an offer withdrawn or changed between sale and upload pays what was shown, one made later nothing', async () => {
+    await putRules();
+    const till = new TestTill();
+    const soldAt = clock.now() - 2 * HOUR;
+    const [withdrawn, changed, later, back] = [1, 2, 3, 4].map(() => offerOnArticle(pointsOf(500)));
+    await withdrawn?.put(soldAt);
+    await withdrawn?.withdraw(soldAt + 1);
+    await changed?.put(soldAt - HOUR, pointsOf(1));
+    await changed?.put(soldAt);
+    await changed?.put(soldAt + HOUR, pointsOf(2));
+    await later?.put(soldAt + 1);
+    await back?.put(soldAt - HOUR);
+    await back?.withdraw(soldAt);
+    await back?.put(soldAt + HOUR);
+    const earned: number[] = [];
+    for (const offer of [withdrawn, changed, later, back]) {
+      const index = till.index();
+      const sale = till.sell(index, 0, offer?.sale(soldAt));
+      till.sell(till.index(), 0, offer?.sale(soldAt + HOUR + 1));
+      await commit(till.batch(sale.seq, sale.seq + 1));
+      earned.push(await balance(unclaimedAccount(index)));
+    }
+    expect(earned).toEqual([510, 510, 10, 10]);
+  });
+
+  test('a till whose clock runs ahead gets the offers of now, and one before all offers those of the first day', async () => {
+    await putRules();
+    const till = new TestTill();
+    const [ahead, behind] = [till.index(), till.index()];
+    const bonus = offerOnArticle(pointsOf(500));
+    await bonus.put(1_000);
+    await bonus.put(clock.now() - HOUR, pointsOf(700));
+    await bonus.put(clock.now() + HOUR, pointsOf(900));
+    till.sell(ahead, 0, bonus.sale(clock.now() + 2 * HOUR));
+    till.sell(behind, 0, bonus.sale(5));
+    await commit(till.batch());
+    expect([await balance(unclaimedAccount(ahead)), await balance(unclaimedAccount(behind))]).toEqual([
+      710, 510,
+    ]);
+  });
+
+  test('a clock set back does not put an offer’s version before the one it replaces', async () => {
+    await putRules();
+    const till = new TestTill();
+    const index = till.index();
+    const bonus = offerOnArticle(pointsOf(500));
+    await bonus.put(clock.now() - HOUR);
+    await bonus.withdraw(clock.now() - 2 * HOUR);
+    till.sell(index, 0, bonus.sale(clock.now()));
+    await commit(till.batch());
+    expect(await balance(unclaimedAccount(index))).toBe(10);
   });
 
   test('a void before its sale, or of a sale nobody knows, is kept and takes effect when the sale comes', async () => {
@@ -338,7 +435,7 @@ export function storesSuite(database: () => Database): void {
     await expect(insert).rejects.toThrow('add up to zero');
   });
 
-  test.each(['till_journal', 'ledger_posting', 'ledger_transaction', 'journal_quarantine'])(
+  test.each(['till_journal', 'ledger_posting', 'ledger_transaction', 'journal_quarantine', 'offer_version'])(
     'nothing in %s can be changed or deleted',
     async (table) => {
       const { db } = database();
@@ -384,15 +481,19 @@ export function storesSuite(database: () => Database): void {
       const articles = Array.from({ length: 500 }, (_, n) => `${n}`.padEnd(64, 'x'));
       const categories = articles.slice(0, 100);
       await database().transaction((tx) =>
-        putOffer(tx, {
-          id: `wide-${i}`,
-          title: { de: 'x', en: 'x' },
-          validFrom: 0,
-          validUntil: 1,
-          articles,
-          categories,
-          reward: { kind: 'points', points: 1 },
-        }),
+        putOffer(
+          tx,
+          {
+            id: `wide-${i}`,
+            title: { de: 'x', en: 'x' },
+            validFrom: 0,
+            validUntil: 1,
+            articles,
+            categories,
+            reward: { kind: 'points', points: 1 },
+          },
+          clock.now(),
+        ),
       );
     }
     // 500 articles of 64 characters are 34 kB: the limit of half a megabyte takes over a dozen; the smallest page one.
@@ -404,7 +505,7 @@ export function storesSuite(database: () => Database): void {
     });
     expect(page).toMatchObject({ more: true });
     expect(page.documents).toHaveLength(2);
-    await database().transaction((tx) => withdrawOffer(tx, 'wide-0'));
+    await database().transaction((tx) => withdrawOffer(tx, 'wide-0', clock.now()));
     const { documents } = await pull(database(), 'offers', page.position, 2);
     expect(documents.map((document) => [document['id'], document['_deleted']])).toEqual([
       ['wide-2', false],
