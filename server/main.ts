@@ -7,12 +7,14 @@ import { SystemRandom } from '../foundation/random.ts';
 import { TillId } from '../sync/contract/ids.ts';
 import { readServerConfig } from './config.ts';
 import type { ServerConfig } from './config.ts';
+import { Database } from './database/database.ts';
 import { createMissingKeys, loadKeys, publicKeyFileOf, tillToken } from './keys.ts';
 import { Server } from './server.ts';
 
 const USAGE = `stammkunde-server --config FILE                   run
 stammkunde-server --config FILE --check-config    check the configuration and end
 stammkunde-server keys --config FILE              create missing key files, print the public key's path
+stammkunde-server restored --config FILE          after a backup was put back: all tills load their replicas again
 stammkunde-server till-token TILL --config FILE   print the token of a till
 `;
 
@@ -49,6 +51,8 @@ async function main(argv: readonly string[]): Promise<number> {
         say(`created ${path}`);
       say(publicKeyFileOf(config.keys));
       return 0;
+    case 'restored':
+      return renewEpoch(config);
     case 'till-token':
       say(tillToken(loadKeys(config.keys).secret, config.tenant, readTillName(till)));
       return 0;
@@ -69,6 +73,19 @@ async function run(config: ServerConfig): Promise<number> {
     code: 'API_INTERNAL',
     what: 'stopping',
   });
+  return 0;
+}
+
+/**
+ * For restores the server does not notice by itself: of the embedded database's folder, or of a whole disk. To be run
+ * while no server runs.
+ */
+async function renewEpoch(config: ServerConfig): Promise<number> {
+  const log = createLog({ name: 'server', level: config.logLevel });
+  const database = await Database.open(config.database, { clock, random, log }, { restored: true });
+  const { epoch } = database;
+  await database.close();
+  say(`epoch ${epoch}: all tills will load their replicas again`);
   return 0;
 }
 

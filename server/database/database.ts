@@ -10,8 +10,8 @@ import type { Clock } from '../../foundation/clock.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
-import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
+import { establishEpoch } from './epoch.ts';
 import { asDatabaseFault } from './faults.ts';
 import { migrations } from './migrations.ts';
 import { acquireProcessLock } from './process-lock.ts';
@@ -27,6 +27,11 @@ export interface DatabasePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+}
+
+export interface DatabaseOptions {
+  /** True when a backup was put back: it gets a new epoch, so that all tills load their replicas again. */
+  readonly restored?: boolean;
 }
 
 /** What statements run on: the database itself, or a transaction. */
@@ -64,14 +69,19 @@ export class Database implements Closable {
    * Connects, brings the schema up to date and learns the epoch.
    * @throws StammkundeError DB_UNREACHABLE · DB_MIGRATION · DATA_IN_USE · DATA_UNWRITABLE
    */
-  static async open(source: DatabaseSource, ports: DatabasePorts): Promise<Database> {
+  static async open(
+    source: DatabaseSource,
+    ports: DatabasePorts,
+    options: DatabaseOptions = {},
+  ): Promise<Database> {
     const opened = new Opened();
     try {
       const db =
         'url' in source ? connect(source.url, ports.log, opened) : await embed(source, ports, opened);
       await reach(db);
       await migrate(db);
-      return new Database(db, await epochOf(db, ports), opened);
+      const epoch = await establishEpoch(db, { ...ports, restored: options.restored ?? false });
+      return new Database(db, epoch, opened);
     } catch (error) {
       await opened.close();
       throw error;
@@ -189,18 +199,4 @@ async function migrate(db: Queries): Promise<void> {
       cause: error,
     },
   );
-}
-
-async function epochOf(db: Queries, { clock, random }: DatabasePorts): Promise<string> {
-  await db
-    .insertInto('server_meta')
-    .values({ name: 'epoch', value: uuidV7(clock.now(), random) })
-    .onConflict((conflict) => conflict.column('name').doNothing())
-    .execute();
-  const row = await db
-    .selectFrom('server_meta')
-    .select('value')
-    .where('name', '=', 'epoch')
-    .executeTakeFirstOrThrow();
-  return row.value;
 }

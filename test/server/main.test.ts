@@ -57,6 +57,16 @@ test.each([
   expect(ended.err).not.toMatch(/^ +at /m);
 });
 
+test('after a backup was put back, the data gets a new epoch, each time it is told', async () => {
+  const epochs: (string | undefined)[] = [];
+  for (let i = 0; i < 2; i += 1) {
+    const { code, out } = await run('restored', '--config', config);
+    expect(code).toBe(0);
+    epochs.push(/^epoch ([0-9a-f-]{36}): all tills will load their replicas again\n$/.exec(out)?.[1]);
+  }
+  expect(new Set([...epochs, undefined]).size).toBe(3);
+});
+
 test('it says when it is ready, keeps a second one off its data, and ends cleanly when told to', async () => {
   const server = spawn(process.execPath, [program, '--config', config], {
     stdio: ['ignore', 'pipe', 'ignore'],

@@ -1,0 +1,124 @@
+import { sql } from 'kysely';
+import type { Clock } from '../../foundation/clock.ts';
+import type { Log } from '../../foundation/log.ts';
+import { uuidV7 } from '../../foundation/random.ts';
+import type { Random } from '../../foundation/random.ts';
+import type { DatabaseTransaction, Queries } from './database.ts';
+import type { Tables } from './tables.ts';
+
+/** What tells one database cluster, and one history of it, from another; null where the database does not say. */
+interface Origin {
+  /** PostgreSQL's system identifier: another one after a dump was loaded elsewhere. */
+  readonly system: string | null;
+  /** The write-ahead log's timeline: another one after a restore to a point in time, or a promotion of a standby. */
+  readonly timeline: string | null;
+}
+
+const NAMES = { epoch: 'epoch', system: 'epoch_system', timeline: 'epoch_timeline' } as const;
+const FEED_TABLES = ['credential', 'customer', 'offer', 'programme'] as const satisfies (keyof Tables)[];
+
+/**
+ * The epoch of this database, a new one when it is not the history that the stored one names. The epoch is a row and so
+ * in every backup; what gives a restore away is the origin stored beside it, and feed positions of transactions that
+ * have not been here yet. Positions of that kind are renewed, or no till would get those rows until the transaction
+ * counter had come as far as it was where they came from.
+ *
+ * It is looked at once, at the start: servers are to be started anew after a restore. What cannot be seen is a restore of
+ * the embedded database's folder, or of a snapshot of the whole disk: `restored` says it.
+ */
+export async function establishEpoch(
+  db: Queries,
+  { clock, random, log, restored }: { clock: Clock; random: Random; log: Log; restored: boolean },
+): Promise<string> {
+  const origin = await readOrigin(db);
+  return db.transaction().execute(async (tx) => {
+    const fresh = uuidV7(clock.now(), random);
+    // Inserting or locking the row, one server at a time goes on from here.
+    await tx
+      .insertInto('server_meta')
+      .values({ name: NAMES.epoch, value: fresh })
+      .onConflict((conflict) => conflict.column('name').doNothing())
+      .execute();
+    const { value: stored } = await tx
+      .selectFrom('server_meta')
+      .select('value')
+      .where('name', '=', NAMES.epoch)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    const reason = restored ? 'told' : await reasonForNew(tx, origin);
+    await remember(tx, NAMES.system, origin.system);
+    await remember(tx, NAMES.timeline, origin.timeline);
+    if (reason === undefined || stored === fresh) return stored;
+    await renewPositions(tx);
+    await remember(tx, NAMES.epoch, fresh);
+    log.warn({ event: 'database.new_epoch', reason, before: stored, epoch: fresh });
+    return fresh;
+  });
+}
+
+async function readOrigin(db: Queries): Promise<Origin> {
+  // Each for itself, and outside of a transaction: not every database has both, or lets everyone ask.
+  const ask = async (query: string): Promise<string | null> => {
+    try {
+      const { rows } = await sql.raw<{ value: string }>(query).execute(db);
+      return rows[0]?.value ?? null;
+    } catch {
+      return null;
+    }
+  };
+  return {
+    system: await ask(`select system_identifier::text as value from pg_control_system()`),
+    // The checkpoint's timeline lags behind a promotion; the name of the current log file does not.
+    timeline: await ask(`select left(pg_walfile_name(pg_current_wal_lsn()), 8) as value`),
+  };
+}
+
+async function reasonForNew(tx: DatabaseTransaction, origin: Origin): Promise<string | undefined> {
+  const rows = await tx.selectFrom('server_meta').select(['name', 'value']).execute();
+  const differs = (name: string, now: string | null): boolean => {
+    const before = rows.find((row) => row.name === name)?.value;
+    return before !== undefined && now !== null && before !== now;
+  };
+  if (differs(NAMES.system, origin.system)) return 'system';
+  if (differs(NAMES.timeline, origin.timeline)) return 'timeline';
+  for (const table of FEED_TABLES) {
+    const ahead = await sql`
+      select from ${sql.table(table)} where xid >= pg_snapshot_xmax(pg_current_snapshot()) limit 1`.execute(
+      tx,
+    );
+    if (ahead.rows.length > 0) return 'positions';
+  }
+  return undefined;
+}
+
+/** Gives every row whose position lies ahead of this database's transactions a position of now. */
+async function renewPositions(tx: DatabaseTransaction): Promise<void> {
+  // All rows of all tables may be concerned, in one statement each.
+  await sql`set local statement_timeout = 0`.execute(tx);
+  // The trigger sets the position on any update. Versions of the programme keep their order: the last one counts.
+  await sql
+    .raw(
+      `do $$
+       declare
+         ahead xid8 := pg_snapshot_xmax(pg_current_snapshot());
+         rule record;
+       begin
+         ${FEED_TABLES.filter((table) => table !== 'programme')
+           .map((table) => `update ${table} set xid = xid where xid >= ahead;`)
+           .join('\n')}
+         for rule in select version from programme where xid >= ahead order by version loop
+           update programme set xid = xid where version = rule.version;
+         end loop;
+       end $$`,
+    )
+    .execute(tx);
+}
+
+async function remember(tx: DatabaseTransaction, name: string, value: string | null): Promise<void> {
+  if (value === null) return;
+  await tx
+    .insertInto('server_meta')
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute();
+}
