@@ -244,13 +244,17 @@ export function storesSuite(database: () => Database): void {
   test('a clock set back does not put an offer’s version before the one it replaces', async () => {
     await putRules();
     const till = new TestTill();
-    const index = till.index();
+    const [between, now] = [till.index(), till.index()];
     const bonus = offerOnArticle(pointsOf(500));
-    await bonus.put(clock.now() - HOUR);
-    await bonus.withdraw(clock.now() - 2 * HOUR);
-    till.sell(index, 0, bonus.sale(clock.now()));
+    await bonus.put(clock.now() - 3 * HOUR);
+    await bonus.put(clock.now() - HOUR, pointsOf(600));
+    await bonus.put(clock.now() - 2 * HOUR, pointsOf(700));
+    till.sell(between, 0, bonus.sale(clock.now() - 1.5 * HOUR));
+    till.sell(now, 0, bonus.sale(clock.now()));
     await commit(till.batch());
-    expect(await balance(unclaimedAccount(index))).toBe(10);
+    expect([await balance(unclaimedAccount(between)), await balance(unclaimedAccount(now))]).toEqual([
+      510, 710,
+    ]);
   });
 
   test('a void before its sale, or of a sale nobody knows, is kept and takes effect when the sale comes', async () => {
