@@ -29,8 +29,9 @@ async function start(text: string, clock = new SystemClock()): Promise<ChildProg
   );
 }
 
-const untilSaid = (program: ChildProgram, line: string): Promise<void> =>
-  expect.poll(() => program.lastLines(), { timeout: 10_000 }).toContain(line);
+async function untilSaid(program: ChildProgram, line: string): Promise<void> {
+  await expect.poll(() => program.lastLines(), { timeout: 10_000 }).toContain(line);
+}
 
 const RUNS = 'setInterval(() => {}, 1000); console.log("up");';
 

@@ -2,7 +2,7 @@
 // Method: the same contract as everywhere, on a Mosquitto of the test's own; each bus goes through a relay, so that its
 // connection alone can be cut.
 import { createConnection } from 'node:net';
-import { test } from 'vitest';
+import { beforeEach } from 'vitest';
 import { SystemClock } from '../../../foundation/clock.ts';
 import { silentLog } from '../../../foundation/log.ts';
 import { SystemRandom } from '../../../foundation/random.ts';
@@ -14,40 +14,40 @@ import { Listener } from '../support/test-broker.ts';
 
 const program = findMosquitto();
 
-if (program === undefined) {
-  test('the bus: MQTT, on Mosquitto', (context) => context.skip(NO_MOSQUITTO));
-} else {
-  busContract('MQTT, on Mosquitto', async () => {
-    const broker = await TestMosquitto.open(program);
-    const relays = new Map<object, Listener>();
-    return {
-      async open(opening) {
-        const relay = await relayTo(broker.port);
-        const config = MqttConfig.parse({
-          url: `mqtt://127.0.0.1:${relay.port}`,
-          reconnect: { firstMs: 20, maxMs: 50 },
-        });
-        const bus = await MqttBus.open(config, {
-          ...opening,
-          clock: new SystemClock(),
-          random: new SystemRandom(),
-          log: silentLog,
-        });
-        relays.set(bus, relay);
-        return bus;
-      },
-      cut(bus) {
-        for (const socket of relays.get(bus)?.sockets ?? []) socket.destroy();
-      },
-      stopBroker: () => broker.stop(),
-      restartBroker: () => broker.start(),
-      async close() {
-        for (const relay of relays.values()) await relay.close();
-        await broker.close();
-      },
-    };
-  });
-}
+beforeEach((context) => {
+  if (program === undefined) context.skip(NO_MOSQUITTO);
+});
+
+busContract('MQTT, on Mosquitto', async () => {
+  const broker = await TestMosquitto.open(program ?? '');
+  const relays = new Map<object, Listener>();
+  return {
+    async open(opening) {
+      const relay = await relayTo(broker.port);
+      const config = MqttConfig.parse({
+        url: `mqtt://127.0.0.1:${relay.port}`,
+        reconnect: { firstMs: 20, maxMs: 50 },
+      });
+      const bus = await MqttBus.open(config, {
+        ...opening,
+        clock: new SystemClock(),
+        random: new SystemRandom(),
+        log: silentLog,
+      });
+      relays.set(bus, relay);
+      return bus;
+    },
+    cut(bus) {
+      for (const socket of relays.get(bus)?.sockets ?? []) socket.destroy();
+    },
+    stopBroker: () => broker.stop(),
+    restartBroker: () => broker.start(),
+    async close() {
+      for (const relay of relays.values()) await relay.close();
+      await broker.close();
+    },
+  };
+});
 
 function relayTo(port: number): Promise<Listener> {
   return new Listener((near) => {
