@@ -36,7 +36,9 @@ export class HeardLog implements Log {
   info(fields: LogFields): void {
     this.lines.push(fields);
   }
-  debug(): void {}
+  debug(fields: LogFields): void {
+    this.lines.push(fields);
+  }
   count(event: string): number {
     return this.lines.filter((line) => line.event === event).length;
   }

@@ -166,10 +166,10 @@ describe('a server in trouble', () => {
     replica.follow(server);
     const waits: number[] = [];
     for (let n = 1; n <= 5; n += 1) {
-      await eventually(() => expect(log.count('replica.pull.failed')).toBe(n));
+      await eventually(() => expect(log.count('replica.pull.offline')).toBe(n));
       await settle();
       const before = clock.monotonicMs();
-      while (log.count('replica.pull.failed') === n) await clock.advance(50);
+      while (log.count('replica.pull.offline') === n) await clock.advance(50);
       waits.push(clock.monotonicMs() - before);
     }
     for (const [n, wait] of waits.entries()) {

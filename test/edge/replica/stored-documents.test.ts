@@ -4,7 +4,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { pulledDocuments } from '../../../edge/replica/pulled-documents.ts';
 import { identifierKinds } from '../../../sync/contract/credential.ts';
-import { purposes, replicaCollections } from '../../../sync/contract/replica-documents.ts';
+import {
+  PROGRAMME_VERSION_MAX,
+  purposes,
+  replicaCollections,
+} from '../../../sync/contract/replica-documents.ts';
 import type {
   CredentialDocument,
   CustomerDocument,
@@ -63,7 +67,7 @@ const offers: fc.Arbitrary<OfferDocument> = fc.record(
 
 const programmes: fc.Arbitrary<ProgrammeDocument> = fc.record({
   id: fc.constant('programme' as const),
-  version: whole(1),
+  version: whole(1, PROGRAMME_VERSION_MAX),
   currency: fc.constantFrom('EUR' as const),
   earn: fc.record({
     points: whole(0, 10_000),
@@ -107,7 +111,7 @@ describe('a document of the feed', () => {
           await replica.close();
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 5 },
     );
   });
 
