@@ -1,6 +1,7 @@
 import './require-runtime.js';
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+// By namespace: an older Node.js lacks what is used of it, and must get as far as saying that it is too old.
+import * as nodeModule from 'node:module';
 
 /**
  * Runs a program of the project: its TypeScript as it is in a checkout, its build in the published package
@@ -9,7 +10,7 @@ import { enableCompileCache } from 'node:module';
  */
 export async function run(module) {
   // Stripping and compiling hundreds of modules takes longer than all else at the start; the second start finds it done.
-  enableCompileCache();
+  nodeModule.enableCompileCache();
   const source = new URL(`../${module}.ts`, import.meta.url);
   await import(existsSync(source) ? source.href : new URL(`../dist/${module}.js`, import.meta.url).href);
 }

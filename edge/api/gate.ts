@@ -82,7 +82,7 @@ function checkOrigin(
 /** `same-site` is another port of this machine: it may lead a person to a page, and nothing else. */
 function isTrustedSite(site: string, request: IncomingMessage): boolean {
   if (site === 'same-site')
-    return request.headers['sec-fetch-mode'] === 'navigate' && !(request.url ?? '').startsWith('/v1/');
+    return request.headers['sec-fetch-mode'] === 'navigate' && (request.url ?? '').startsWith('/display');
   return site === 'same-origin' || site === 'none';
 }
 

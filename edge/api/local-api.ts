@@ -3,7 +3,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import websocket from '@fastify/websocket';
 import { fastify } from 'fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Clock } from '../../foundation/clock.ts';
 import { StammkundeError, asError } from '../../foundation/errors.ts';
@@ -168,15 +168,25 @@ function guard(
         return reply;
       }
     }
-    if (request.url === '/v1' || request.url.startsWith('/v1/')) {
-      reply.header('cache-control', 'no-store');
-      checkToken(request.raw, tokens);
-    } else {
+    if (isPublic(request)) {
       reply.header('cache-control', 'no-cache');
       reply.header('content-security-policy', displayPolicy(host, doors.allowedOrigins));
+    } else {
+      reply.header('cache-control', 'no-store');
+      checkToken(request.raw, tokens);
     }
     return undefined;
   });
+}
+
+/**
+ * Whether a request needs no token: the route it was led to decides, never the text of its address, which may be written
+ * in many ways (`/v%31/status`). What leads nowhere is told so, but not below the API.
+ */
+function isPublic({ routeOptions, url }: FastifyRequest): boolean {
+  const route = routeOptions.url;
+  if (route === undefined) return !/^\/v1(?:[/?]|$)/.test(url);
+  return route === '/openapi.json' || route.startsWith('/display');
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {

@@ -29,6 +29,30 @@ const status = '/v1/status';
 describe('refused', () => {
   const port = (): number => shop.api.port;
   const cases: readonly (readonly [title: string, call: () => Call, status: number, code: string])[] = [
+    [
+      'no token on an address written otherwise',
+      () => ({ path: '/v%31/status', token: null }),
+      401,
+      'API_UNAUTHORISED',
+    ],
+    [
+      'no token on an address wholly encoded',
+      () => ({ path: '/%76%31/status', token: null }),
+      401,
+      'API_UNAUTHORISED',
+    ],
+    [
+      'no token on an encoded sale',
+      () => ({ method: 'POST', path: '/v%31/sales', token: null, body: {} }),
+      401,
+      'API_UNAUTHORISED',
+    ],
+    [
+      'the display’s token on an encoded sale',
+      () => ({ method: 'POST', path: '/v%31/sales', token: DISPLAY_TOKEN, body: {} }),
+      403,
+      'API_READ_ONLY',
+    ],
     ['no token', () => ({ path: status, token: null }), 401, 'API_UNAUTHORISED'],
     ['a wrong token', () => ({ path: status, token: 'wrong-token-0123456789' }), 401, 'API_UNAUTHORISED'],
     [
