@@ -186,7 +186,7 @@ function guard(
 function isPublic({ routeOptions, url }: FastifyRequest): boolean {
   const route = routeOptions.url;
   if (route === undefined) return !/^\/v1(?:[/?]|$)/.test(url);
-  return route === '/openapi.json' || route.startsWith('/display');
+  return route === '/' || route === '/openapi.json' || route === '/display' || route.startsWith('/display/');
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {

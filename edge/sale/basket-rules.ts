@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { StammkundeError } from '../../foundation/errors.ts';
 import { addsUp } from '../../sync/contract/basket.ts';
 import type { Basket } from '../../sync/contract/basket.ts';
-import { findPaymentCard } from '../../sync/contract/payment-card.ts';
+import { lineWithPaymentCard } from '../../sync/contract/basket-payment-card.ts';
 
 /** A basket must fit, with all else an entry holds, into a journal entry's million characters. */
 const BASKET_TEXT_MAX = 950_000;
@@ -19,9 +19,7 @@ export function checkBasket(basket: Basket, currency: string): void {
       'SALE_TOTAL',
       'the line totals do not add up to the basket’s total, or two lines have one id',
     );
-  const suspect = basket.lines.findIndex((line) =>
-    [line.id, line.article, line.category ?? ''].some((text) => findPaymentCard(text) !== undefined),
-  );
+  const suspect = lineWithPaymentCard(basket);
   if (suspect !== -1)
     throw new StammkundeError(
       'PAN_REJECTED',

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { asError, isFault } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
+import { scrub } from '../../foundation/scrub.ts';
 import { asDatabaseFault, databaseCodeOf, UNIQUE_VIOLATION } from '../database/faults.ts';
 
 /** What every refused request is answered with. */
@@ -44,7 +45,9 @@ export function errorHandler(log: Log) {
   return (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     if (hasZodFastifySchemaValidationErrors(thrown)) {
       const problems = thrown.validation.map(({ instancePath, message }) =>
-        `${instancePath.slice(1).replaceAll('/', '.') || thrown.validationContext || 'body'}: ${message}`.trim(),
+        scrub(
+          `${instancePath.slice(1).replaceAll('/', '.') || thrown.validationContext || 'body'}: ${message}`.trim(),
+        ),
       );
       send(reply, 'API_INVALID', 'the request does not fit the schema', problems);
       return;
@@ -56,7 +59,7 @@ export function errorHandler(log: Log) {
     }
     const fault = asDatabaseFault(thrown);
     if (isFault(fault) && STATUS[fault.code] !== undefined) {
-      send(reply, fault.code, fault.message);
+      send(reply, fault.code, scrub(fault.message));
       return;
     }
     if (databaseCodeOf(fault) === UNIQUE_VIOLATION) {

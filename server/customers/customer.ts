@@ -18,7 +18,11 @@ const Profile = z.strictObject({
   givenName: line(100).nullish(),
   familyName: line(100).nullish(),
   birthDate: z.iso.date().nullish(),
-  email: z.email().max(254).nullish(),
+  email: z
+    .email()
+    .max(254)
+    .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number')
+    .nullish(),
   phone: line(40).nullish(),
   street: line(200).nullish(),
   postalCode: line(20).nullish(),

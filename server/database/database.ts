@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely';
 import type { Transaction } from 'kysely';
@@ -165,7 +164,9 @@ async function embed(
       note: 'the embedded database does not survive a power cut: use PostgreSQL (database.url) for real sales',
     });
     try {
-      mkdirSync(join(source.embedded, '..'), { recursive: true });
+      // PGlite makes its files readable by all; the folder around them is what keeps others out.
+      mkdirSync(source.embedded, { recursive: true, mode: 0o700 });
+      chmodSync(source.embedded, 0o700);
       pglite = await PGlite.create(source.embedded, options);
     } catch (error) {
       throw new StammkundeError('DB_UNREACHABLE', `the database in ${source.embedded} cannot be opened`, {

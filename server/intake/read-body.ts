@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { addsUp } from '../../sync/contract/basket.ts';
+import { holdsPaymentCard } from '../../sync/contract/basket-payment-card.ts';
 import { Transaction } from '../../sync/contract/transaction.ts';
 
 export type Body =
@@ -19,6 +20,9 @@ export function readBody(body: string): Body {
   const transaction = result.data;
   if (transaction.kind === 'sale.completed' && !addsUp(transaction.basket)) {
     return { kind: 'refused', code: 'SALE_TOTAL' };
+  }
+  if (transaction.kind === 'sale.completed' && holdsPaymentCard(transaction.basket)) {
+    return { kind: 'refused', code: 'PAN_REJECTED' };
   }
   return { kind: 'transaction', transaction };
 }
