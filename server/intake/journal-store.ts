@@ -1,3 +1,4 @@
+import { findPaymentCard } from '../../sync/contract/payment-card.ts';
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-entry.ts';
@@ -97,7 +98,7 @@ export async function insertJournal(
       ${rows.map(({ owner }) => owner.till)}::text[], ${rows.map(({ owner }) => owner.incarnation)}::uuid[],
       ${rows.map(({ entry }) => entry.seq)}::bigint[], ${rows.map(({ entry }) => entry.id)}::uuid[],
       ${rows.map(({ entry }) => entry.at)}::bigint[], ${rows.map(({ entry }) => entry.prevHash)}::text[],
-      ${rows.map(({ entry }) => entry.hash)}::text[], ${rows.map(({ entry }) => entry.body)}::text[],
+      ${rows.map(({ entry }) => entry.hash)}::text[], ${rows.map(restingBody)}::text[],
       ${rows.map(({ verdict }) => verdict)}::text[], ${rows.map(({ code }) => code)}::text[])`.execute(tx);
 }
 
@@ -114,7 +115,7 @@ export async function quarantine(
       ${rows.map(({ owner }) => owner.till)}::text[], ${rows.map(({ owner }) => owner.incarnation)}::uuid[],
       ${rows.map(({ entry }) => entry.seq)}::bigint[], ${rows.map(({ entry }) => entry.hash)}::text[],
       ${rows.map(({ entry }) => entry.id)}::uuid[], ${rows.map(({ entry }) => entry.at)}::bigint[],
-      ${rows.map(({ entry }) => entry.prevHash)}::text[], ${rows.map(({ entry }) => entry.body)}::text[],
+      ${rows.map(({ entry }) => entry.prevHash)}::text[], ${rows.map(restingBody)}::text[],
       ${rows.map(({ code }) => code)}::text[]
     ) as q(till, incarnation, seq, hash, id, at, prev_hash, body, code)
     where (select count(*) from journal_quarantine k where k.till = q.till and k.incarnation = q.incarnation)
@@ -183,4 +184,18 @@ async function readHoles(db: Queries, owner: JournalOwner, contiguous: number): 
       ) present
     ) gaps where high >= low order by low limit ${HOLES_MAX}::bigint`.execute(db);
   return rows.map(({ low, high }) => [low, high]);
+}
+
+/**
+ * The body as it is stored. What the ledger did not take may hold anything; with a payment card number in it, its hash
+ * and its place are kept and its text is not.
+ */
+function restingBody({
+  code,
+  entry,
+}: {
+  readonly code: string | null;
+  readonly entry: JournalEntry;
+}): string {
+  return code !== null && findPaymentCard(entry.body) !== undefined ? '' : entry.body;
 }

@@ -3,9 +3,15 @@ import { BLIND_INDEX_PATTERN } from './blind-index.ts';
 import { identifierKinds } from './credential.ts';
 import { InstantMs, Uuid } from './ids.ts';
 import { Currency } from './money.ts';
+import { findPaymentCard } from './payment-card.ts';
 
+/** A line for people, shown on every till. */
+const Line = z
+  .string()
+  .max(200)
+  .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number');
 /** A text in the languages people at the till read. */
-export const Text = z.strictObject({ de: z.string().max(200), en: z.string().max(200) });
+export const Text = z.strictObject({ de: Line, en: Line });
 export type Text = z.infer<typeof Text>;
 
 /** What a customer agreed to. `greeting` allows the first name on the till, `personal_offers` offers made for them. */
