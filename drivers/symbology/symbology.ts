@@ -39,6 +39,12 @@ export const symbologies = [
   'han-xin',
   'ocr',
   'magstripe',
+  /** EMV Payment Account Reference as a payment terminal told it: 29 characters, no account data. */
+  'emv-par',
+  /** Token of a bank card that a payment terminal or its acquirer made for loyalty programmes; opaque. */
+  'card-token',
+  /** Loyalty number out of a wallet pass, read over NFC by a payment terminal. */
+  'wallet-pass',
   'unknown',
 ] as const;
 
