@@ -14,6 +14,8 @@ export interface ScanFields {
   readonly symbology: Symbology;
   /** AIM identifier as the reader sent it, such as `]E0` (ISO/IEC 15424); absent when it sent none. */
   readonly aim?: string;
+  /** Keyboard layout its keystrokes were read with, such as `de`; absent where no keystrokes were. */
+  readonly layout?: string;
   /** The data alone: framing and AIM identifier stripped, otherwise byte-exact and never decoded. */
   readonly payload: Uint8Array;
   /** Monotonic time at which the last byte arrived, ms. */
@@ -30,6 +32,7 @@ export class Scan {
   readonly readerId: string;
   readonly symbology: Symbology;
   readonly aim: string | undefined;
+  readonly layout: string | undefined;
   readonly receivedAtMonotonicMs: number;
   readonly receivedAt: Instant;
   readonly #payload: Uint8Array;
@@ -38,6 +41,7 @@ export class Scan {
     this.readerId = fields.readerId;
     this.symbology = fields.symbology;
     this.aim = fields.aim;
+    this.layout = fields.layout;
     this.receivedAtMonotonicMs = fields.receivedAtMonotonicMs;
     this.receivedAt = fields.receivedAt;
     this.#payload = fields.payload;
@@ -53,6 +57,7 @@ export class Scan {
       readerId: this.readerId,
       symbology: this.symbology,
       aim: this.aim,
+      layout: this.layout,
       payloadBytes: this.#payload.length,
       receivedAt: this.receivedAt,
     };
