@@ -38,7 +38,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'fast-xml-parser': ['drivers/protocol/opi/'],
   'bwip-js': ['simulator/cards/'],
   pdfkit: ['simulator/cards/'],
-  '@lydell/node-pty': ['simulator/readers/'],
+  '@lydell/node-pty': ['drivers/transport/'],
   '@faker-js/faker': ['simulator/'],
   react: ['edge/display/'],
   'react-dom': ['edge/display/'],

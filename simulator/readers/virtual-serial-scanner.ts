@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { openPty } from './pty.ts';
-import type { Pty } from './pty.ts';
+import { openPty } from '../../drivers/transport/pty.ts';
+import type { Pty } from '../../drivers/transport/pty.ts';
 import { cutInPieces } from './virtual-scanner.ts';
 import type { VirtualScanner } from './virtual-scanner.ts';
 

@@ -9,7 +9,7 @@ import { MemoryDevice } from '../../drivers/transport/memory.ts';
 import { serialTransport } from '../../drivers/transport/serial.ts';
 import { tcpTransport } from '../../drivers/transport/tcp.ts';
 import type { OpenTransport, Transport } from '../../drivers/transport/transport.ts';
-import { openPty } from '../../simulator/readers/pty.ts';
+import { openPty } from '../../drivers/transport/pty.ts';
 import { settle } from '../support/manual-clock.ts';
 import { asText, text } from './hex.ts';
 import { Inbox } from './inbox.ts';

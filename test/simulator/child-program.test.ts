@@ -8,7 +8,7 @@ import { SystemClock } from '../../foundation/clock.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import { ChildProgram } from '../../simulator/child-program.ts';
 import { KeptProgram } from '../../simulator/kept-program.ts';
-import { openPty } from '../../simulator/readers/pty.ts';
+import { openPty } from '../../drivers/transport/pty.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 let opened = new Opened();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { closeSync, constants, fstatSync, openSync, readdirSync, writeSync } from 'node:fs';
-import { rename, rm, symlink } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, writeSync } from 'node:fs';
+import { chmod, chown, lstat, readlink, rename, rm, symlink } from 'node:fs/promises';
 import type { ReadStream } from 'node:tty';
 import { open } from '@lydell/node-pty';
 import type { Clock } from '../../foundation/clock.ts';
@@ -18,9 +18,16 @@ declare module '@lydell/node-pty' {
   };
 }
 
+export type PtyAccess = 'owner' | 'group' | 'all';
+
 export interface PtyOptions {
-  /** A symbolic link to keep pointing at the device, so it has the same path after it was closed and opened again. */
+  /**
+   * A symbolic link to keep pointing at the device, so it has the same path after it was closed and opened again. One
+   * that is there already, such as that of a process that was killed, is replaced; anything else is left alone.
+   */
   readonly link?: string;
+  /** Who may open the device: the account of this process (mode 0600), its group too (0660), or everyone (0666). */
+  readonly access?: PtyAccess;
   /** What the opener of the device writes to it. */
   readonly onBytes?: (bytes: Uint8Array) => void;
   readonly clock?: Clock;
@@ -36,6 +43,18 @@ export interface Pty extends Closable {
    * @throws Error when it is closed, also while waiting, or when more than 16 MiB wait
    */
   write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Hands over at once what the kernel has room for, and returns how many bytes that was. Not to be mixed with `write`.
+   * @throws Error when it is closed
+   */
+  writeNow(bytes: Uint8Array): number;
+  /**
+   * Takes back what was handed over and nobody has read, a few kilobytes at most; empty when all was read. Bytes reach
+   * the reader's queue some moments after they were handed over, so this is right only for bytes that have been there
+   * for a while.
+   * @throws Error when it is closed
+   */
+  takeBack(): Uint8Array;
 }
 
 /**
@@ -48,20 +67,56 @@ export async function openPty(options: PtyOptions = {}): Promise<Pty> {
   // Raw, or the line discipline would echo, and turn CR into LF.
   slave.setRawMode(true);
   // The device must stay open on this side without being read, or the master gets EIO whenever its opener lets go.
-  const keeper = openSync(ptsName, constants.O_RDWR | constants.O_NOCTTY);
+  const keeper = openSync(ptsName, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   slave.destroy();
   await once(slave, 'close');
   closeOtherHandles(keeper);
   master.removeAllListeners('error');
   // The only error left is that of the torn-down line, and a write reports it to its caller.
   master.on('error', () => {});
-  const { onBytes, link } = options;
+  const { onBytes, link, access } = options;
   master.on('data', (chunk: Buffer) => onBytes?.(chunk));
-  if (link !== undefined) {
-    await symlink(ptsName, `${link}.new`);
-    await rename(`${link}.new`, link);
+  const clock = options.clock ?? new SystemClock();
+  const pty = new OpenPty({ master, fd, keeper, ptsName, link, clock });
+  try {
+    if (access !== undefined) await admit(ptsName, access);
+    if (link !== undefined) await putLink(link, ptsName);
+  } catch (error) {
+    await pty.close();
+    throw error;
   }
-  return new OpenPty({ master, fd, keeper, ptsName, link, clock: options.clock ?? new SystemClock() });
+  return pty;
+}
+
+/** The system gives a new device to the group tty, which is nobody's till. */
+async function admit(device: string, access: PtyAccess): Promise<void> {
+  const group = process.getegid?.();
+  const owner = process.geteuid?.();
+  if (access === 'group' && group !== undefined && owner !== undefined) await chown(device, owner, group);
+  await chmod(device, { owner: 0o600, group: 0o660, all: 0o666 }[access]);
+}
+
+/** At no moment does the link lead nowhere once it was there. */
+async function putLink(link: string, device: string): Promise<void> {
+  const there = await lstat(link).catch((error: unknown) => {
+    if (isSystemError(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+  if (there !== undefined && !there.isSymbolicLink()) throw new Error(`${link} is there and is no link`);
+  const fresh = `${link}.new`;
+  await rm(fresh, { force: true });
+  await symlink(device, fresh);
+  await rename(fresh, link);
+}
+
+/** Removes the link unless it has come to lead elsewhere: a successor may have put its own already. */
+async function removeLink(link: string, device: string): Promise<void> {
+  const leadsTo = await readlink(link).catch(() => undefined);
+  if (leadsTo === device) await rm(link, { force: true });
+}
+
+function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /**
@@ -87,6 +142,8 @@ function rdevOf(descriptor: number): number | undefined {
 /** How long to leave a full line to its reader, ms. */
 const FULL_LINE_WAIT_MS = 2;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/** More than a terminal's queues hold. */
+const TAKEN_BACK_MAX = 128 * 1024;
 
 interface PtyParts {
   readonly master: ReadStream;
@@ -126,6 +183,24 @@ class OpenPty implements Pty {
     }
   }
 
+  writeNow(bytes: Uint8Array): number {
+    this.#unplugged.signal.throwIfAborted();
+    return bytes.length === 0 ? 0 : this.#writeSome(bytes);
+  }
+
+  takeBack(): Uint8Array {
+    this.#unplugged.signal.throwIfAborted();
+    const taken: Uint8Array[] = [];
+    for (let left = TAKEN_BACK_MAX; left > 0;) {
+      const buffer = Buffer.allocUnsafe(left);
+      const bytes = this.#readSome(buffer);
+      if (bytes === 0) break;
+      taken.push(buffer.subarray(0, bytes));
+      left -= bytes;
+    }
+    return Buffer.concat(taken);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -146,16 +221,25 @@ class OpenPty implements Pty {
     try {
       return writeSync(this.#parts.fd, bytes);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+      if (isSystemError(error, 'EAGAIN')) return 0;
+      throw error;
+    }
+  }
+
+  #readSome(buffer: Uint8Array): number {
+    try {
+      return readSync(this.#parts.keeper, buffer);
+    } catch (error) {
+      if (isSystemError(error, 'EAGAIN')) return 0;
       throw error;
     }
   }
 
   async #close(): Promise<void> {
-    const { link, master, keeper } = this.#parts;
+    const { link, master, keeper, ptsName } = this.#parts;
     this.#unplugged.abort(new Error(`${this.path} is closed`));
     await this.#lastWrite;
-    if (link !== undefined) await rm(link, { force: true });
+    if (link !== undefined) await removeLink(link, ptsName);
     await new Promise<void>((resolve) => {
       master.once('close', () => resolve());
       master.destroy();
