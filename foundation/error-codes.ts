@@ -53,7 +53,7 @@ export const errorCodes = {
   // Recognition
   PAN_REJECTED: [
     'A payment card number was presented; nothing of it is kept',
-    'Use a loyalty card; see the PCI runbook if it came from a printed code',
+    'Use a loyalty card; follow docs/pci-runbook.md if it came from a printed code or a file',
   ],
   REC_NOT_TEXT: [
     'A scan is not readable text (control characters or invalid UTF-8)',
@@ -61,6 +61,33 @@ export const errorCodes = {
   ],
   REC_TOO_LONG: ['A scan is longer than 512 bytes', 'Scan the right code'],
   REC_CHECK_DIGIT: ['A number fits a card scheme but its check digit is wrong', 'Scan or type it again'],
+  // App codes
+  APP_CODE_MALFORMED: [
+    'A scan begins like an app code and is none: wrong length, wrong characters, not the one canonical form',
+    'Scan again; report it to the makers of the app if it repeats',
+  ],
+  APP_CODE_VERSION: ['An app code has a version this program does not know', 'Update this program'],
+  APP_CODE_SIGNATURE: [
+    'An app code is not signed by the phone it names, or for another programme',
+    'Ask for the plastic card; it may be a forgery',
+  ],
+  APP_CODE_EXPIRED: [
+    'An app code is too old: a screenshot, or a phone whose clock is wrong',
+    'Ask the customer to show a new code',
+  ],
+  APP_CODE_FUTURE: [
+    'An app code is from the future: the clock of the phone or of the till is wrong',
+    'Set the clocks; the customer can show the plastic card meanwhile',
+  ],
+  APP_CODE_REVOKED: [
+    'An app code is from a phone that is no longer the customer’s, or whose key is not kept any more',
+    'The customer enrols the phone again in the app',
+  ],
+  REPLAY: ['An app code was shown before', 'Ask the customer to show a new code'],
+  SCANNER_LAYOUT: [
+    'The scanner types in another keyboard layout than the till expects',
+    'Set the layout of the scanner or of the reader’s configuration',
+  ],
   // Replica
   REP_WRONG_KEY: [
     'The replica cannot be opened with this key',
@@ -148,6 +175,12 @@ export const errorCodes = {
   CUSTOMER_NOT_FOUND: ['There is no such customer', 'Check the id'],
   CARD_NOT_FOUND: ['There is no such card', 'Check the id'],
   CARD_TAKEN: ['This card number already belongs to someone', 'Use another number'],
+  DEVICE_NOT_FOUND: ['The customer has no such device', 'Check the ids'],
+  DEVICE_KEY_UNSOUND: [
+    'A device’s public key is no point others could not sign for',
+    'Make a new key pair in the app; never choose a key by hand',
+  ],
+  DEVICE_LIMIT: ['The customer has as many devices as are allowed', 'Revoke one that is no longer used'],
   PROGRAMME_OUTDATED: [
     'The programme’s version is not newer than the one in force',
     'Raise version with every change',
