@@ -1,10 +1,15 @@
+import { bundledNode } from './bundled-node.js';
+
 /** The oldest Node.js the bundled SQLite binary and type stripping run on. */
 const OLDEST_MAJOR = 24;
 
 const major = Number(process.versions.node.split('.')[0]);
 if (major < OLDEST_MAJOR) {
+  const bundled = bundledNode();
   process.stderr.write(
-    `Stammkunde needs Node.js ${OLDEST_MAJOR} or newer and this is ${process.versions.node}: start it through npm (npm start, npx stammkunde-edge), which uses the Node.js installed with the project.\n`,
+    `Stammkunde needs Node.js ${OLDEST_MAJOR} or newer and this is ${process.versions.node}: ${
+      bundled === undefined ? 'install a newer one' : `start it with the one installed beside it, ${bundled}`
+    }.\n`,
   );
   process.exit(1);
 }

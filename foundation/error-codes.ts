@@ -45,6 +45,22 @@ export const errorCodes = {
     'The device of a reader vanished or the connection broke',
     'Check cable and power; it is reopened by itself',
   ],
+  DRV_AMBIGUOUS: [
+    'Several attached devices are what a reader is configured as',
+    'Add the serialNumber, usbPort or interface the message lists to the reader’s device',
+  ],
+  DRV_HID_MODE: [
+    'The device of a reader is attached but in another mode, such as keyboard',
+    'Switch it with the programming code in its manual, or configure the kind it speaks',
+  ],
+  DRV_HID_LAYOUT: [
+    'Where the data lies in the reports of a HID reader is not known',
+    'Switch it to serial mode (USB COM), or report its model',
+  ],
+  DRV_LIBRARY: [
+    'The library a reader needs cannot be loaded',
+    'Install what the message names; on Debian libudev1 and libusb-1.0-0',
+  ],
   DRV_OVERLONG: [
     'A reader sent more than the frame limit without a terminator; the excess was discarded',
     'Check the terminator setting of the scanner',
@@ -154,7 +170,7 @@ export const errorCodes = {
   WIRE_MALFORMED: ['A message is not valid', 'It was dropped and counted; update the sender'],
   WIRE_TOO_NEW: ['A message has a newer version than this program speaks', 'Update this program'],
   WIRE_FOREIGN: ['A message names another till or tenant', 'Check topic permissions of the broker'],
-  WIRE_SIGNATURE: ['A message is not signed by the server', 'Check server.publicKey; look for an intruder'],
+  WIRE_SIGNATURE: ['A message is not signed by the server', 'Check keys.serverPublicKeyFile; look for an intruder'],
   WIRE_EXPIRED: ['A message has expired or is older than one already obeyed', 'Check the clocks'],
   // Server
   DB_UNREACHABLE: ['The database cannot be reached', 'Check its address and that it runs'],

@@ -1,6 +1,6 @@
 // Goal: every program says in one sentence why it cannot run, and ends with 1; a right configuration ends with 0.
 // Method: the real entry points as child processes.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -29,6 +29,18 @@ describe.each(programs)('%s', (program) => {
     expect(end.stdout).toBe('');
     expect(end.stderr).toMatch(/^Stammkunde needs Node\.js 24 or newer and this is 20\.20\.2: [^\n]+\.\n$/);
   });
+});
+
+test('the launchers name nothing in their imports that an older Node.js lacks: it would end before the sentence', () => {
+  const long = new Set(['existsSync', 'spawn', 'constants', 'delimiter', 'dirname']); // in Node.js 14 and later
+  const launchers = readdirSync(projectFile('bin'));
+  expect(launchers).toContain('run.js');
+  for (const launcher of launchers) {
+    const text = readFileSync(projectFile(`bin/${launcher}`), 'utf8');
+    for (const [, names = ''] of text.matchAll(/import \{([^}]*)\} from 'node:/g)) {
+      expect(names.split(',').flatMap((name) => (long.has(name.trim()) ? [] : name.trim()))).toEqual([]);
+    }
+  }
 });
 
 describe.each([
