@@ -18,6 +18,11 @@ export interface ScanFields {
   readonly layout?: string;
   /** The data alone: framing and AIM identifier stripped, otherwise byte-exact and never decoded. */
   readonly payload: Uint8Array;
+  /**
+   * The very bytes the reader sent for it, AIM identifier included, without prefix and terminator. Where a reader sends
+   * characters and this differs from identifier and payload (a substituted separator), it must be given.
+   */
+  readonly frame?: Uint8Array;
   /** Monotonic time at which the last byte arrived, ms. */
   readonly receivedAtMonotonicMs: number;
   /** Wall clock at the same moment. */
@@ -36,6 +41,8 @@ export class Scan {
   readonly receivedAtMonotonicMs: number;
   readonly receivedAt: Instant;
   readonly #payload: Uint8Array;
+  readonly #frame: Uint8Array | undefined;
+  #wiped = false;
 
   constructor(fields: ScanFields) {
     this.readerId = fields.readerId;
@@ -45,11 +52,30 @@ export class Scan {
     this.receivedAtMonotonicMs = fields.receivedAtMonotonicMs;
     this.receivedAt = fields.receivedAt;
     this.#payload = fields.payload;
+    this.#frame = fields.frame;
   }
 
   /** The data alone: framing and AIM identifier stripped, otherwise byte-exact and never decoded. */
   get payload(): Uint8Array {
     return this.#payload;
+  }
+
+  /** What the reader sent for it: AIM identifier, if it sent one, and data, without prefix and terminator. */
+  get frame(): Uint8Array {
+    if (this.#frame !== undefined) return this.#frame;
+    return Buffer.concat([Buffer.from(this.aim ?? '', 'latin1'), this.#payload]);
+  }
+
+  /** Whether its bytes are gone. */
+  get wiped(): boolean {
+    return this.#wiped;
+  }
+
+  /** Overwrites its bytes with zeros: of what is refused nothing stays in memory. */
+  wipe(): void {
+    this.#wiped = true;
+    this.#payload.fill(0);
+    this.#frame?.fill(0);
   }
 
   toJSON(): Record<string, unknown> {
@@ -103,6 +129,8 @@ export interface ReaderCounters {
   /** Complete frames, scans and replies alike. */
   readonly frames: number;
   readonly scans: number;
+  /** Sights of a code within one pull of the trigger after the first; they are no scans. */
+  readonly repeats: number;
   /** Bytes that became no frame. */
   readonly noiseBytes: number;
   /** Times the frame limit was passed without a terminator. */

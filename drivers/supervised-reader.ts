@@ -19,6 +19,8 @@ export interface SupervisedReaderOptions {
   readonly random: Random;
   readonly log: Log;
   readonly reopen: RetrySchedule;
+  /** Whether it is another sight of a code within one pull of the trigger. Absent: none is. */
+  readonly isRepeat?: (scan: Scan) => boolean;
   readonly onScan: (scan: Scan) => void;
   readonly onStatus: (status: ReaderStatus) => void;
 }
@@ -52,7 +54,7 @@ const STABLE_AFTER_MS = 10_000;
 export class SupervisedReader implements Closable {
   readonly #options: SupervisedReaderOptions;
   readonly #stop = new AbortController();
-  readonly #counters = { frames: 0, scans: 0, noiseBytes: 0, overlong: 0, reopened: 0 };
+  readonly #counters = { frames: 0, scans: 0, repeats: 0, noiseBytes: 0, overlong: 0, reopened: 0 };
   #state: State = { kind: 'opening', attempt: 0 };
   #loop: Promise<void> = Promise.resolve();
   #started = false;
@@ -218,6 +220,11 @@ export class SupervisedReader implements Closable {
       },
       onScan: (scan) => {
         if (session.over) return;
+        if (this.#options.isRepeat?.(scan) === true) {
+          this.#counters.repeats += 1;
+          scan.wipe();
+          return;
+        }
         this.#counters.scans += 1;
         this.#guarded('onScan', () => this.#options.onScan(scan));
       },

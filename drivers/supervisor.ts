@@ -5,6 +5,8 @@ import type { Log } from '../foundation/log.ts';
 import type { Random } from '../foundation/random.ts';
 import type { RetrySchedule } from '../foundation/retry-schedule.ts';
 import type { Driver, ReaderStatus, Scan } from './driver.ts';
+import { DoubleReadGate } from './double-read-gate.ts';
+import type { DoubleReadRules } from './double-read-gate.ts';
 import { SupervisedReader } from './supervised-reader.ts';
 
 export interface SupervisorOptions {
@@ -16,6 +18,8 @@ export interface SupervisorOptions {
   readonly onScan: (scan: Scan) => void;
   /** Called on each change of a reader's state. It must only enqueue. */
   readonly onStatus?: (status: ReaderStatus) => void;
+  /** Which sights of a code are one scan. Absent: each is a scan of its own. */
+  readonly doubleReads?: DoubleReadRules;
   /** When to open a reader again that is absent or was lost. */
   readonly reopen?: RetrySchedule;
 }
@@ -29,14 +33,17 @@ const REOPEN: RetrySchedule = { firstMs: 250, maxMs: 5000 };
  */
 export class ReaderSupervisor implements Closable {
   readonly #readers: readonly SupervisedReader[];
+  readonly #gate: DoubleReadGate;
   #closing: Promise<void> | undefined;
 
-  private constructor(readers: readonly SupervisedReader[]) {
+  private constructor(readers: readonly SupervisedReader[], gate: DoubleReadGate) {
     this.#readers = readers;
+    this.#gate = gate;
   }
 
   /** Resolves when every reader is being opened, not when it is ready: a till serves without its scanner. */
   static async open(options: SupervisorOptions): Promise<ReaderSupervisor> {
+    const gate = new DoubleReadGate(options.doubleReads, options.clock);
     const readers = options.readers.map(
       ({ id, driver }) =>
         new SupervisedReader({
@@ -46,12 +53,13 @@ export class ReaderSupervisor implements Closable {
           random: options.random,
           log: options.log,
           reopen: options.reopen ?? REOPEN,
+          isRepeat: (scan) => gate.isRepeat(scan),
           onScan: options.onScan,
           onStatus: options.onStatus ?? ((): void => {}),
         }),
     );
     for (const reader of readers) reader.start();
-    return new ReaderSupervisor(readers);
+    return new ReaderSupervisor(readers, gate);
   }
 
   /** How every reader is now, in the order they were given. */
@@ -66,6 +74,7 @@ export class ReaderSupervisor implements Closable {
   }
 
   async #closeAll(): Promise<void> {
+    this.#gate.close();
     const closing = this.#readers.map((reader) => reader.close());
     const all = new Opened();
     for (const one of closing) all.defer(() => one);

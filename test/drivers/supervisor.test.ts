@@ -252,6 +252,7 @@ test('noise is counted and warned of once, without its content', async () => {
   expect(supervisor.statuses()[0]?.counters).toEqual({
     frames: 1,
     scans: 1,
+    repeats: 0,
     noiseBytes: 29_000,
     overlong: 2,
     reopened: 0,

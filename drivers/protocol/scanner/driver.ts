@@ -102,6 +102,7 @@ function scanOf(
         readerId,
         symbology: config.symbology,
         payload: withGs(config, config.symbology, frame),
+        frame,
         ...times,
       });
     case 'data':
@@ -111,6 +112,7 @@ function scanOf(
         symbology: reading.symbology,
         aim: reading.aim,
         payload: withGs(config, reading.symbology, reading.payload),
+        frame,
         ...times,
       });
   }
