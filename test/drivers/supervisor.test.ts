@@ -86,7 +86,7 @@ test('a reader opens, is ready, and hands on its scans', async () => {
       readerId: 'counter',
       kind: 'ready',
       since: clock.now(),
-      counters: { frames: 2, scans: 2, noiseBytes: 0, overlong: 0, reopened: 0 },
+      counters: { frames: 2, scans: 2, repeats: 0, noiseBytes: 0, overlong: 0, reopened: 0 },
     },
   ]);
 });
