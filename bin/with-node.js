@@ -13,7 +13,7 @@ if (command === undefined) {
 }
 
 const node = bundledNode();
-const path = process.env.PATH ?? '';
+const path = process.env['PATH'] ?? '';
 const child = spawn(command === 'node' && node !== undefined ? node : command, args, {
   stdio: 'inherit',
   env: { ...process.env, PATH: node === undefined ? path : `${dirname(node)}${delimiter}${path}` },
@@ -22,9 +22,12 @@ const child = spawn(command === 'node' && node !== undefined ? node : command, a
 });
 // A terminal sends Ctrl-C to both; the child decides when it is over. What is sent to this process alone is passed on.
 process.on('SIGINT', () => {});
-for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+process.on('SIGHUP', () => child.kill('SIGHUP'));
 child.on('error', (error) => {
   process.stderr.write(`${command} cannot be run: ${error.message}\n`);
   process.exit(1);
 });
-child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+child.on('exit', (code, signal) =>
+  process.exit(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+);

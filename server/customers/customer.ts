@@ -1,28 +1,17 @@
 import { z } from 'zod';
-import { findPaymentCard } from '../../sync/contract/payment-card.ts';
+import { holdsNoPaymentCard, NO_PAYMENT_CARD, plainText } from '../../sync/contract/plain-text.ts';
 import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
 import { Purpose, purposes } from '../../sync/contract/replica-documents.ts';
 import { Card, CardNumber } from '../cards/card.ts';
 
-/** A line of text. A payment-card number is refused wherever somebody may have put one. */
-const line = (max: number): z.ZodString =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number');
+const line = (charactersMax: number): z.ZodString => plainText(charactersMax).trim().min(1);
 
 /** Personal data; it never leaves the server and no till needs it. */
 const Profile = z.strictObject({
   givenName: line(100).nullish(),
   familyName: line(100).nullish(),
   birthDate: z.iso.date().nullish(),
-  email: z
-    .email()
-    .max(254)
-    .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number')
-    .nullish(),
+  email: z.email().max(254).refine(holdsNoPaymentCard, NO_PAYMENT_CARD).nullish(),
   phone: line(40).nullish(),
   street: line(200).nullish(),
   postalCode: line(20).nullish(),

@@ -174,6 +174,28 @@ test('a withdrawn consent takes the greeting away, here and at all tills at once
   expect(told.customers).toMatchObject([{ greeting: null, purposes: ['profiling'] }]);
 });
 
+test('no answer repeats the digits of a card number it was sent', async () => {
+  const number = '4111111111111111';
+  const answers = [
+    await call('POST', '/v1/customers', { tier: 'basic', [number]: 1 }),
+    await call('POST', '/v1/customers', { tier: number }),
+    await call('POST', '/v1/customers', { tier: 'basic', cards: [{ scheme: number, number }] }),
+    await call('POST', '/v1/customers', `{"tier": ${number}`),
+    await call('GET', `/v1/customers/${number}`),
+    await call('GET', `/v1/${number}`),
+    await call('PUT', `/v1/offers/${number}`, {}),
+  ];
+  for (const answer of answers) {
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expect(JSON.stringify(answer.body)).not.toContain(number);
+  }
+});
+
+test('the folder of the embedded database is open to its owner alone', () => {
+  expect(statSync(join(folder.path, 'data')).mode & 0o077).toBe(0);
+});
+
 test('making the same customer again makes no second one', async () => {
   const customer = { id: till.id(), tier: 'basic', cards: [{ scheme: 'house-card', number: houseNumber() }] };
   expect(await call('POST', '/v1/customers', customer)).toMatchObject({ status: 201 });

@@ -354,6 +354,13 @@ describe('a WebSocket is refused', () => {
     expect(await handshake(shop.api, { headers: { ...headers }, protocols: [...protocols] })).toBe(expected);
   });
 
+  test.for(['/v%31/events', '/%76%31/%65vents'])(
+    'without a token at an address written as %s',
+    async (path) => {
+      expect(await handshake(shop.api, { headers: {}, path })).toBe(401);
+    },
+  );
+
   test('where there is none', async () => {
     expect(await handshake(shop.api, { headers: bearer, path: '/v1/absent' })).toBe(404);
   });
