@@ -66,6 +66,14 @@ export const errorCodes = {
     'Check the terminator setting of the scanner',
   ],
   DRV_NOISE: ['A reader sent bytes that are no frame', 'Check baud rate and framing of the scanner'],
+  DRV_TERMINAL_SILENT: [
+    'A payment terminal is connected but does not answer',
+    'Check that it is idle, speaks ZVT on this line and is used by no cash register; it is tried again by itself',
+  ],
+  DRV_TERMINAL_REFUSED: [
+    'A payment terminal refuses to register or to read cards; the log has its own code',
+    'Have Read Card (06 C0) and the register password enabled by whoever runs the terminal',
+  ],
   // Recognition
   PAN_REJECTED: [
     'A payment card number was presented; nothing of it is kept',
