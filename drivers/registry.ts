@@ -1,16 +1,22 @@
 import { z } from 'zod';
 import type { Driver } from './driver.ts';
+import { HidPosConfig } from './protocol/hid-pos/config.ts';
+import { IbmHandHeldConfig } from './protocol/ibm-hand-held/config.ts';
 import { SerialScannerConfig, TcpScannerConfig } from './protocol/scanner/config.ts';
 
-const kinds = ['serial', 'tcp'] as const;
+const kinds = ['serial', 'tcp', 'hid-pos', 'ibm-hand-held'] as const;
 
 /** One reader as a till's configuration names it; which other fields there are depends on `kind`. */
-export const ReaderConfig = z.discriminatedUnion('kind', [SerialScannerConfig, TcpScannerConfig], {
-  error: (issue) =>
-    issue.code === 'invalid_union'
-      ? `DRV_UNKNOWN_KIND: expected kind to be one of ${kinds.join(', ')}`
-      : undefined,
-});
+export const ReaderConfig = z.discriminatedUnion(
+  'kind',
+  [SerialScannerConfig, TcpScannerConfig, HidPosConfig, IbmHandHeldConfig],
+  {
+    error: (issue) =>
+      issue.code === 'invalid_union'
+        ? `DRV_UNKNOWN_KIND: expected kind to be one of ${kinds.join(', ')}`
+        : undefined,
+  },
+);
 export type ReaderConfig = z.output<typeof ReaderConfig>;
 
 /** All readers of a till. */
@@ -44,6 +50,16 @@ export function driverFor(config: ReaderConfig): Driver {
       return async (ports) => {
         const { scannerDriver } = await import('./protocol/scanner/driver.ts');
         return scannerDriver(config)(ports);
+      };
+    case 'hid-pos':
+      return async (ports) => {
+        const { hidPosDriver } = await import('./protocol/hid-pos/driver.ts');
+        return hidPosDriver(config)(ports);
+      };
+    case 'ibm-hand-held':
+      return async (ports) => {
+        const { ibmHandHeldDriver } = await import('./protocol/ibm-hand-held/driver.ts');
+        return ibmHandHeldDriver(config)(ports);
       };
   }
 }
