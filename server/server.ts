@@ -15,6 +15,7 @@ import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
 import { Api } from './api/api.ts';
 import { customerRoutes } from './api/customer-routes.ts';
+import { deviceRoutes } from './api/device-routes.ts';
 import { healthRoutes } from './api/health-routes.ts';
 import type { Health } from './api/health-routes.ts';
 import { ledgerRoutes } from './api/ledger-routes.ts';
@@ -27,6 +28,9 @@ import type { Changes } from './changes.ts';
 import type { ServerConfig } from './config.ts';
 import { Customers } from './customers/customers.ts';
 import { Database } from './database/database.ts';
+import { AppCodes } from './devices/app-codes.ts';
+import { Devices } from './devices/devices.ts';
+import { RotatingCodes } from './devices/rotating-codes.ts';
 import { FeedPublisher } from './feed/feed-publisher.ts';
 import { FeedResponder } from './feed/feed-responder.ts';
 import { Intake } from './intake/intake.ts';
@@ -105,7 +109,18 @@ async function compose(
   };
   const shared = { database, topics, statements, clock, log };
   const intake = new Intake({ ...shared, bus: outbox, random, onCommitted: () => publisher?.changed() });
-  const responder = new FeedResponder({ ...shared, bus: outbox });
+  const indexer = new BlindIndexer(keys.identifierKey, config.tenant);
+  const codes = { database, indexer, tenant: config.tenant, serverSecret: keys.secret, clock, random };
+  const appCodes = new AppCodes(codes);
+  const rotatingCodes = new RotatingCodes(codes);
+  const responder = new FeedResponder({
+    ...shared,
+    bus: outbox,
+    judgeCode: (till, question) =>
+      question.kind === 'app-code.confirm'
+        ? appCodes.confirm(till, question)
+        : rotatingCodes.verify(question),
+  });
   const states = new TillStates(shared);
 
   const { openBus, url: brokerUrl } = await prepareBroker(config, keys, ports, opened);
@@ -127,7 +142,7 @@ async function compose(
       symbologies: [...symbologies],
       lengths: [...lengths],
     })),
-    new BlindIndexer(keys.identifierKey, config.tenant),
+    indexer,
     ports,
   );
   const services = { database, cardNumbers, changes: publisher satisfies Changes, clock, random };
@@ -141,6 +156,7 @@ async function compose(
         routes: [
           healthRoutes(health),
           customerRoutes(customers, new Cards(services)),
+          deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),
           programmeRoutes(database, publisher, clock),
         ],

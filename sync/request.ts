@@ -7,7 +7,7 @@ import type { Random } from '../foundation/random.ts';
 import { uuidV7 } from '../foundation/random.ts';
 import type { Bus, Subscription } from './bus.ts';
 import type { TillId } from './contract/ids.ts';
-import type { Request, Response } from './contract/messages.ts';
+import type { Answers, Request, Response } from './contract/messages.ts';
 import type { Topics } from './contract/topics.ts';
 import { encode } from './contract/wire.ts';
 import type { StatementReader } from './statement-reader.ts';
@@ -23,7 +23,7 @@ export interface RequestLimits {
 
 const defaultRequestLimits: RequestLimits = { inFlightMax: 4, waitingMax: 64, deadlineMs: 20_000 };
 
-export type Answer = Extract<Response, { ok: true }>;
+type Answer = Extract<Response, { ok: true }>;
 
 interface Pending {
   readonly request: Request;
@@ -43,6 +43,7 @@ export class RequestClient implements Closable {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #limits: RequestLimits;
+  readonly #onServerTime: (at: number) => void;
   readonly #inFlight = new Map<string, Pending>();
   readonly #waiting = new Set<Pending>();
   #bus: Bus | undefined;
@@ -55,6 +56,8 @@ export class RequestClient implements Closable {
     readonly clock: Clock;
     readonly random: Random;
     readonly limits?: RequestLimits;
+    /** Called with the server's time, ms since the epoch, out of each answer to a question just asked. Only takes note. */
+    readonly onServerTime?: (at: number) => void;
   }) {
     this.#till = options.till;
     this.#topics = options.topics;
@@ -62,6 +65,7 @@ export class RequestClient implements Closable {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#limits = options.limits ?? defaultRequestLimits;
+    this.#onServerTime = options.onServerTime ?? (() => {});
     this.subscriptions = [
       {
         filter: options.topics.response(options.till),
@@ -83,7 +87,9 @@ export class RequestClient implements Closable {
    * @throws StammkundeError BUS_UNREACHABLE without a connection or when it breaks · BUS_TIMEOUT after the deadline or
    *   when too many are waiting · the code the server refuses with, or REQ_REFUSED when that is not known here
    */
-  async ask(body: Request['body']): Promise<Answer> {
+  async ask<K extends keyof Answers>(
+    body: Extract<Request['body'], { readonly kind: K }>,
+  ): Promise<Answers[K]> {
     if (this.#bus?.connected !== true) {
       throw new StammkundeError('BUS_UNREACHABLE', `${body.kind} cannot be asked without a connection`);
     }
@@ -101,7 +107,12 @@ export class RequestClient implements Closable {
     this.#waiting.add(pending);
     this.#sendWaiting();
     try {
-      return await promise;
+      const answer = await promise;
+      if ((body.kind === 'feed.page') !== 'page' in answer) {
+        throw new StammkundeError('WIRE_MALFORMED', `${body.kind} was answered with something else`);
+      }
+      // Only a page answers a page, and the other questions share one form, as checked just above.
+      return answer as Answers[K];
     } finally {
       cancel();
       this.#waiting.delete(pending);
@@ -142,6 +153,7 @@ export class RequestClient implements Closable {
     // Not ours, answered already, or too late: the caller has been told.
     const pending = this.#inFlight.get(response.requestId);
     if (pending === undefined) return;
+    if (response.serverTime !== undefined) this.#onServerTime(response.serverTime);
     if (response.ok) pending.resolve(response);
     else pending.reject(refusal(response));
   }

@@ -7,6 +7,7 @@ import type { Log } from '../foundation/log.ts';
 import type { Random } from '../foundation/random.ts';
 import type { Bus, BusOpening } from './bus.ts';
 import { CommandListener } from './commands.ts';
+import type { AppCodeConfirm, CodeAnswer, RotatingCodeVerify } from './contract/code-requests.ts';
 import type { FeedPage, FeedPosition } from './contract/feed.ts';
 import type { TenantId } from './contract/ids.ts';
 import type { FeedUrgent } from './contract/messages.ts';
@@ -54,6 +55,8 @@ export interface TillLinkHandlers {
   onUrgent(urgent: FeedUrgent): void;
   /** The replica is to be dropped and loaded anew. */
   onReseed(): void;
+  /** The server told its time, ms since the epoch, in an answer to a question just asked. */
+  onServerTime?(at: number): void;
   /** {@link TillLink.status} may have changed. */
   onChange(): void;
 }
@@ -72,6 +75,7 @@ export class TillLink implements Closable {
   readonly #reader: StatementReader;
   readonly #upload: JournalUpload;
   readonly #feed: FeedClient;
+  readonly #requests: RequestClient;
   readonly #presence: Presence;
 
   private constructor(parts: {
@@ -80,6 +84,7 @@ export class TillLink implements Closable {
     readonly reader: StatementReader;
     readonly upload: JournalUpload;
     readonly feed: FeedClient;
+    readonly requests: RequestClient;
     readonly presence: Presence;
   }) {
     this.#opened = parts.opened;
@@ -87,6 +92,7 @@ export class TillLink implements Closable {
     this.#reader = parts.reader;
     this.#upload = parts.upload;
     this.#feed = parts.feed;
+    this.#requests = parts.requests;
     this.#presence = parts.presence;
   }
 
@@ -103,6 +109,7 @@ export class TillLink implements Closable {
       reader,
       clock,
       random,
+      onServerTime: (at) => handlers.onServerTime?.(at),
       ...(options.requestLimits === undefined ? {} : { limits: options.requestLimits }),
     });
     const upload = new JournalUpload({
@@ -168,7 +175,7 @@ export class TillLink implements Closable {
         opened.add(part);
       }
       opened.add(feed);
-      return new TillLink({ opened, bus, reader, upload, feed, presence });
+      return new TillLink({ opened, bus, reader, upload, feed, requests, presence });
     } catch (error) {
       await opened.close();
       throw error;
@@ -186,6 +193,19 @@ export class TillLink implements Closable {
   /** A full page of the feed; see {@link FeedClient.pull}. */
   pull(collection: ReplicaCollection, after: FeedPosition | null, limit: number): Promise<FeedPage> {
     return this.#feed.pull(collection, after, limit);
+  }
+
+  /**
+   * What the server says of an app code or a rotating code.
+   * @throws as {@link RequestClient.ask}
+   */
+  async judgeCode(question: AppCodeConfirm | RotatingCodeVerify): Promise<CodeAnswer['verdict']> {
+    switch (question.kind) {
+      case 'app-code.confirm':
+        return (await this.#requests.ask<'app-code.confirm'>(question)).verdict;
+      case 'rotating-code.verify':
+        return (await this.#requests.ask<'rotating-code.verify'>(question)).verdict;
+    }
   }
 
   /** An entry was appended to the journal. */

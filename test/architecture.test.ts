@@ -26,7 +26,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   mqtt: ['sync/mqtt/'],
   rxdb: ['edge/replica/'],
   rxjs: ['edge/replica/'],
-  'better-sqlite3-multiple-ciphers': ['edge/replica/', 'edge/journal/'],
+  'better-sqlite3-multiple-ciphers': ['edge/replica/', 'edge/journal/', 'edge/app-code/'],
   aedes: ['server/broker/'],
   kysely: ['server/'],
   '@electric-sql/pglite': ['server/database/'],

@@ -23,6 +23,7 @@ const credentials: RxJsonSchema<CredentialDocument> = {
     customerId: { type: ['string', 'null'] },
     status: { type: 'string' },
     validUntil: { type: ['number', 'null'] },
+    publicKey: { type: 'string' },
   },
   required: ['index', 'kind', 'customerId', 'status', 'validUntil'],
 };
@@ -79,6 +80,7 @@ const programme: RxJsonSchema<ProgrammeDocument> = {
     earn: { type: 'object', additionalProperties: true },
     tiers: { type: 'array', items: { type: 'object', additionalProperties: true } },
     staleAfterMs: { type: 'number' },
+    consentTexts: { type: 'array', items: { type: 'object', additionalProperties: true } },
   },
   required: ['id', 'version', 'currency', 'earn', 'tiers', 'staleAfterMs'],
 };

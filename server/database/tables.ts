@@ -78,6 +78,28 @@ export interface CredentialTable extends FeedColumns {
   status: CredentialDocument['status'];
   valid_until: number | null;
   issued_at: number;
+  /** Of a phone: its Ed25519 key in base64url. */
+  public_key: string | null;
+}
+
+/** App codes that were confirmed to a till, for as long as they could be shown again. */
+export interface AppCodeUseTable {
+  digest: string;
+  till: string;
+  /** ms since the epoch. */
+  at: number;
+}
+
+/** The sealed secret of a pass whose code rotates. */
+export interface RotatingSecretTable {
+  credential_id: string;
+  sealed: string;
+  period_seconds: number;
+  digits: number;
+  algorithm: string;
+  /** The last time step a password was taken of; -1 before the first. */
+  last_step: number;
+  made_at: number;
 }
 
 /** Every entry of every till, as it came. Append-only. */
@@ -176,6 +198,8 @@ export interface Tables {
   customer: CustomerTable;
   customer_profile: CustomerProfileTable;
   credential: CredentialTable;
+  app_code_use: AppCodeUseTable;
+  rotating_secret: RotatingSecretTable;
   till_journal: TillJournalTable;
   till_progress: TillProgressTable;
   journal_quarantine: JournalQuarantineTable;

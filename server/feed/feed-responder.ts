@@ -4,6 +4,9 @@ import { asError, isFault } from '../../foundation/errors.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Bus } from '../../sync/bus.ts';
+import type { AppCodeConfirm, CodeAnswer, RotatingCodeVerify } from '../../sync/contract/code-requests.ts';
+import type { FeedPageRequest } from '../../sync/contract/feed.ts';
+import type { TillId } from '../../sync/contract/ids.ts';
 import { Request } from '../../sync/contract/messages.ts';
 import type { Response } from '../../sync/contract/messages.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
@@ -26,6 +29,11 @@ export interface FeedResponderPorts {
   readonly topics: Topics;
   readonly statements: Statements;
   readonly bus: Pick<Bus, 'publish'>;
+  /** Says whether a code a till was shown is good. */
+  readonly judgeCode: (
+    till: TillId,
+    question: AppCodeConfirm | RotatingCodeVerify,
+  ) => Promise<CodeAnswer['verdict']>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -87,10 +95,13 @@ export class FeedResponder implements Closable {
   }
 
   async #respond(request: Request): Promise<void> {
-    const { topics, statements, bus, log } = this.#ports;
+    const { topics, statements, bus, clock, log } = this.#ports;
     let response: Buffer;
     try {
-      response = await statements.sign('response', request.till, await this.#answer(request));
+      response = await statements.sign('response', request.till, {
+        ...(await this.#answer(request)),
+        serverTime: clock.now(),
+      });
     } catch (error) {
       // Unsigned it would not be believed: the till asks again.
       log.error({ event: 'feed.response_unsigned', till: request.till, error: asError(error) });
@@ -102,7 +113,32 @@ export class FeedResponder implements Closable {
     });
   }
 
-  async #answer({ till, requestId, body }: Request): Promise<Response> {
+  #answer({ till, requestId, body }: Request): Promise<Response> {
+    switch (body.kind) {
+      case 'feed.page':
+        return this.#page(till, requestId, body);
+      case 'app-code.confirm':
+      case 'rotating-code.verify':
+        return this.#verdict(till, requestId, body);
+    }
+  }
+
+  async #verdict(
+    till: TillId,
+    requestId: string,
+    question: AppCodeConfirm | RotatingCodeVerify,
+  ): Promise<Response> {
+    try {
+      return { requestId, ok: true, verdict: await this.#ports.judgeCode(till, question) };
+    } catch (error) {
+      const fault = asDatabaseFault(error);
+      this.#ports.log.error({ event: 'feed.code_failed', till, kind: question.kind, error: fault });
+      const code = isFault(fault) ? fault.code : 'API_INTERNAL';
+      return { requestId, ok: false, code, message: 'the code could not be judged' };
+    }
+  }
+
+  async #page(till: TillId, requestId: string, body: FeedPageRequest): Promise<Response> {
     const { database, log } = this.#ports;
     const refuse = (code: ErrorCode, message: string): Response => ({ requestId, ok: false, code, message });
     if (body.after !== null && body.after.epoch !== database.epoch) {

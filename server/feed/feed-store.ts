@@ -117,7 +117,7 @@ async function rowsAfter<Row>(
 
 const readers: { readonly [C in ReplicaCollection]: Reader<C> } = {
   async credentials(db, after, limit) {
-    const columns = sql`f.index, f.kind, f.customer_id, f.status, f.valid_until`;
+    const columns = sql`f.index, f.kind, f.customer_id, f.status, f.valid_until, f.public_key`;
     const rows = await rowsAfter<CredentialRow>(db, 'credentials', columns, after, limit);
     return rows.map((row) => ({ ...positionOf(row), document: credentialDocument(row), deleted: false }));
   },
@@ -146,7 +146,7 @@ function positionOf(row: PositionRow): PositionRow {
 
 export type CredentialRow = Pick<
   CredentialTable,
-  'index' | 'kind' | 'customer_id' | 'status' | 'valid_until'
+  'index' | 'kind' | 'customer_id' | 'status' | 'valid_until' | 'public_key'
 >;
 
 /** A credential as tills get it. */
@@ -157,6 +157,7 @@ export function credentialDocument(row: CredentialRow): CredentialDocument {
     customerId: row.customer_id,
     status: row.status,
     validUntil: row.valid_until,
+    ...(row.public_key === null ? {} : { publicKey: row.public_key }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AppCodeConfirm, CodeAnswer, RotatingCodeVerify } from './code-requests.ts';
 import { FeedHead, FeedPage, FeedPageRequest } from './feed.ts';
 import { InstantMs, TillId, Uuid } from './ids.ts';
 import { Hash, JournalEntry } from './journal-entry.ts';
@@ -50,19 +51,35 @@ export type Receipt = z.infer<typeof Receipt>;
 export const Request = z.strictObject({
   till: TillId,
   requestId: Uuid,
-  body: z.discriminatedUnion('kind', [FeedPageRequest]),
+  body: z.discriminatedUnion('kind', [FeedPageRequest, AppCodeConfirm, RotatingCodeVerify]),
 });
 export type Request = z.infer<typeof Request>;
 
-export const Response = z.discriminatedUnion('ok', [
-  z.strictObject({ requestId: Uuid, ok: z.literal(true), page: FeedPage }),
+const PageAnswer = z.strictObject({
+  requestId: Uuid,
+  ok: z.literal(true),
+  serverTime: InstantMs.optional(),
+  page: FeedPage,
+});
+
+/** server → till. `serverTime` is when the answer was made: it answers a question just asked, so it is no old one. */
+export const Response = z.union([
+  PageAnswer,
+  CodeAnswer,
   z.strictObject({
     requestId: Uuid,
     ok: z.literal(false),
+    serverTime: InstantMs.optional(),
     code: z.string().max(64),
     message: z.string().max(500),
   }),
 ]);
+/** What each question is answered with. */
+export interface Answers {
+  'feed.page': z.infer<typeof PageAnswer>;
+  'app-code.confirm': CodeAnswer;
+  'rotating-code.verify': CodeAnswer;
+}
 export type Response = z.infer<typeof Response>;
 
 /** till → server, retained, and the broker's last will: is the till there, and is it well. */

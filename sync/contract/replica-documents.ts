@@ -1,15 +1,14 @@
 import { z } from 'zod';
+import { DevicePublicKey } from './app-code/device-key.ts';
 import { BLIND_INDEX_PATTERN } from './blind-index.ts';
+import { ConsentText } from './consent.ts';
 import { identifierKinds } from './credential.ts';
 import { InstantMs, Uuid } from './ids.ts';
 import { Currency } from './money.ts';
-import { findPaymentCard } from './payment-card.ts';
+import { holdsNoPaymentCard, NO_PAYMENT_CARD, plainText } from './plain-text.ts';
 
 /** A line for people, shown on every till. */
-const Line = z
-  .string()
-  .max(200)
-  .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number');
+const Line = plainText(200);
 /** A text in the languages people at the till read. */
 export const Text = z.strictObject({ de: Line, en: Line });
 export type Text = z.infer<typeof Text>;
@@ -26,6 +25,9 @@ export const CredentialDocument = z.strictObject({
   customerId: Uuid.nullable().describe('Whose it is; null while it is printed but not given out'),
   status: z.enum(['active', 'blocked']),
   validUntil: InstantMs.nullable().describe('No longer accepted from this instant on'),
+  publicKey: DevicePublicKey.optional().describe(
+    'Of a customer’s phone: what its app codes are verified with',
+  ),
 });
 
 /** The least a till must know of a customer: no name but the one for the greeting, and that only with consent. */
@@ -51,20 +53,23 @@ const Reward = z.discriminatedUnion('kind', [
 
 /** An offer with all that decides whether it fits, so that a till can decide alone. */
 export const OfferDocument = z.strictObject({
-  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,63}$/)
+    .refine(holdsNoPaymentCard, NO_PAYMENT_CARD),
   title: Text,
   validFrom: InstantMs,
   validUntil: InstantMs,
-  tiers: z.array(z.string().min(1).max(32)).max(20).optional().describe('Only for these tiers'),
+  tiers: z.array(plainText(32).min(1)).max(20).optional().describe('Only for these tiers'),
   purpose: Purpose.optional().describe('Only for customers who agreed to this'),
   minTotalMinor: z.int().min(1).optional().describe('Only from this basket total on'),
   articles: z
-    .array(z.string().max(64))
+    .array(plainText(64))
     .max(500)
     .optional()
     .describe('Only with one of these articles in the basket'),
   categories: z
-    .array(z.string().max(64))
+    .array(plainText(64))
     .max(100)
     .optional()
     .describe('Only with one of these categories in the basket'),
@@ -90,18 +95,25 @@ export const ProgrammeDocument = z.strictObject({
       .min(1)
       .max(1_000_000)
       .describe('points are earned for each full perMinor of the eligible total'),
-    excludedCategories: z.array(z.string().max(64)).max(200),
+    excludedCategories: z.array(plainText(64)).max(200),
   }),
   tiers: z
-    .array(
-      z.strictObject({ id: z.string().min(1).max(32), name: Text, earnPercent: z.int().min(0).max(10_000) }),
-    )
+    .array(z.strictObject({ id: plainText(32).min(1), name: Text, earnPercent: z.int().min(0).max(10_000) }))
     .min(1)
     .max(20),
   staleAfterMs: z
     .int()
     .min(60_000)
     .describe('A replica older than this fails closed for all that rests on consent'),
+  consentTexts: z
+    .array(ConsentText)
+    .max(20)
+    .refine(
+      (texts) => new Set(texts.map(({ purpose }) => purpose)).size === texts.length,
+      'one text for each purpose',
+    )
+    .optional()
+    .describe('What is agreed to at the till; without a text it is not asked for'),
 });
 
 export type CredentialDocument = z.infer<typeof CredentialDocument>;

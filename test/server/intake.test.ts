@@ -321,7 +321,15 @@ test('closing while the database is away ends at once and acknowledges nothing',
 });
 
 test('a request is answered to its till alone; another history, another till and a flood are not served', async () => {
-  const responder = new FeedResponder({ database, topics, statements, bus, clock, log });
+  const responder = new FeedResponder({
+    database,
+    topics,
+    statements,
+    bus,
+    judgeCode: () => Promise.resolve('unknown'),
+    clock,
+    log,
+  });
   const one = till();
   const body = { kind: 'feed.page', collection: 'customers', after: null, limit: 10 } as const;
   const ask = (after: unknown, requestId = one.id(), as = one.till): void =>

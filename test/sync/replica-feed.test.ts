@@ -61,6 +61,7 @@ async function open(versions: ObeyedVersions = new MemoryVersions()): Promise<{
 /** A feed of `total` documents that answers in chunks of at most `chunk`. */
 function feedOf(total: number, chunk: () => number, epoch = 'e1') {
   return (request: Request): Response => {
+    if (request.body.kind !== 'feed.page') throw new Error('no page was asked for');
     const { after, limit } = request.body;
     const from = after?.seq ?? 0;
     const to = Math.min(total, from + Math.min(limit, chunk()));
@@ -118,7 +119,10 @@ describe('pulling the feed', () => {
 
   test('more documents than were asked for are refused', async () => {
     const { server, feed } = await open();
-    server.respond = (request) => feedOf(50, () => 50)({ ...request, body: { ...request.body, limit: 50 } });
+    server.respond = (request) => {
+      if (request.body.kind !== 'feed.page') throw new Error('no page was asked for');
+      return feedOf(50, () => 50)({ ...request, body: { ...request.body, limit: 50 } });
+    };
     await expect(feed.pull('customers', null, 10)).rejects.toMatchObject({ code: 'WIRE_MALFORMED' });
   });
 });

@@ -20,7 +20,7 @@ export function decodeBase45(text: string): Uint8Array | undefined {
   if (text.length % 3 === 1) return undefined;
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i += 3) {
-    const digits = [...text.slice(i, i + 3)].map((character) => ALPHABET.indexOf(character));
+    const digits = Array.from(text.slice(i, i + 3), (character) => ALPHABET.indexOf(character));
     if (digits.includes(-1)) return undefined;
     const value = digits.reduceRight((sum, digit) => sum * 45 + digit, 0);
     if (digits.length === 3) {
