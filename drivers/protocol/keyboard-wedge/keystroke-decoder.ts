@@ -53,7 +53,7 @@ const keypad: ReadonlyMap<number, string> = new Map([
   [0x55, '*'],
   [0x56, '-'],
   [0x57, '+'],
-  ...[...'1234567890'].map((digit, i): [number, string] => [0x59 + i, digit]),
+  ...Array.from('1234567890', (digit, i): [number, string] => [0x59 + i, digit]),
   [0x67, '='],
   [0x85, ','],
 ]);
@@ -155,7 +155,7 @@ export class KeystrokeDecoder {
     const altGr =
       (modifiers & ALT_GR) !== 0 || ((modifiers & LEFT_ALT) !== 0 && (modifiers & LEFT_CTRL) !== 0);
     if ((modifiers & LEFT_ALT) !== 0 && !altGr) {
-      this.#altDigits = undefined;
+      if (this.#altDigits !== '') this.#altDigits = undefined;
       return false;
     }
     if (usage === TAB) return this.#terminator('tab', '\t');
