@@ -1,14 +1,14 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReaderStatus } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
 import { ReaderSupervisor } from '../drivers/supervisor.ts';
 import type { Clock } from '../foundation/clock.ts';
-import { StammkundeError, asError } from '../foundation/errors.ts';
+import { asError } from '../foundation/errors.ts';
 import type { Closable } from '../foundation/lifecycle.ts';
 import { Opened } from '../foundation/lifecycle.ts';
 import type { Log } from '../foundation/log.ts';
 import type { Random } from '../foundation/random.ts';
+import { makeFolder } from '../foundation/folder.ts';
 import { BlindIndexer } from '../sync/contract/blind-index.ts';
 import { compileCardSchemes } from '../sync/contract/card-scheme.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
@@ -290,13 +290,5 @@ function removeOldEntries(journal: Journal, log: Log): void {
     if (removed > 0) log.info({ event: 'journal.retention', removed });
   } catch (error) {
     log.error({ event: 'journal.retention.failed', error: asError(error) });
-  }
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new StammkundeError('DATA_UNWRITABLE', `${path} cannot be made`, { cause: error });
   }
 }

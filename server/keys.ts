@@ -1,9 +1,10 @@
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { StammkundeError } from '../foundation/errors.ts';
 import type { Random } from '../foundation/random.ts';
+import { makeFolder } from '../foundation/folder.ts';
 import {
   newSecret,
   readKeyFile,
@@ -48,7 +49,7 @@ export function createMissingKeys(files: KeyFiles, apiTokenFile: string, random:
   const create = (path: string, make: () => string, protection: 'owner' | 'group'): void => {
     if (existsSync(path)) return;
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path));
       writeSecretFile(path, make(), protection);
     } catch (error) {
       throw new StammkundeError('DATA_UNWRITABLE', `${path} cannot be created`, { cause: error });

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../foundation/clock.ts';
 import { withDeadline } from '../foundation/deadline.ts';
@@ -8,6 +8,7 @@ import type { Closable } from '../foundation/lifecycle.ts';
 import type { Log } from '../foundation/log.ts';
 import type { Random } from '../foundation/random.ts';
 import { writeSecretFile } from '../foundation/secret-file.ts';
+import { makeFolder } from '../foundation/folder.ts';
 import type { Bus, BusOpening, PublishOptions, PublishOutcome } from '../sync/bus.ts';
 import { BlindIndexer } from '../sync/contract/blind-index.ts';
 import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
@@ -95,7 +96,7 @@ async function compose(
   const { clock, random, log } = ports;
   const keys = loadKeys(config.keys);
   const token = loadApiToken(config.http.tokenFile);
-  makeDataFolder(config.dataFolder);
+  makeFolder(config.dataFolder);
   const topics = topicsOf(config.tenant);
   const database = opened.add(await Database.open(config.database, ports));
   const statements = new Statements(database, { clock, signingKey: keys.signingKey });
@@ -165,14 +166,6 @@ async function compose(
   );
   log.info({ event: 'server.ready', api: api.url, broker: brokerUrl, epoch: database.epoch });
   return make(api.url, brokerUrl);
-}
-
-function makeDataFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new StammkundeError('DATA_UNWRITABLE', `${path} cannot be created`, { cause: error });
-  }
 }
 
 /** How to open the bus: on a broker handed in, a configured one, or our own, which is started first. */

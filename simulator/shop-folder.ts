@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADDRESS_FILE } from './control-contract.ts';
+import { makeFolder } from '../foundation/folder.ts';
 
 /** Where everything of a demo shop lies. */
 export type ShopPaths = ReturnType<typeof shopPaths>;
@@ -33,6 +33,6 @@ export function shopPaths(root: string) {
 /** Makes the folders that are not there, readable by their owner alone. */
 export function makeShopFolders(paths: ShopPaths): void {
   for (const folder of [paths.root, join(paths.root, 'keys'), join(paths.root, 'logs')]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
   }
 }

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../../foundation/folder.ts';
 
 const GENERATION = /^replica-(\d{6,})\.db$/;
 const ASIDE = /^replica-\d{6,}\.db\.damaged-\d+$/;
@@ -10,7 +11,7 @@ export class GenerationFiles {
 
   /** Makes the folder when there is none. */
   constructor(folder: string) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     this.#folder = folder;
   }
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely';
 import type { Transaction } from 'kysely';
@@ -10,6 +10,7 @@ import { Opened } from '../../foundation/lifecycle.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
+import { makeFolder } from '../../foundation/folder.ts';
 import { establishEpoch } from './epoch.ts';
 import { asDatabaseFault } from './faults.ts';
 import { migrations } from './migrations.ts';
@@ -165,7 +166,7 @@ async function embed(
     });
     try {
       // PGlite makes its files readable by all; the folder around them is what keeps others out.
-      mkdirSync(source.embedded, { recursive: true, mode: 0o700 });
+      makeFolder(source.embedded);
       chmodSync(source.embedded, 0o700);
       pglite = await PGlite.create(source.embedded, options);
     } catch (error) {

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { asError, StammkundeError } from '../../foundation/errors.ts';
+import { makeFolder } from '../../foundation/folder.ts';
 
 /** Keeps every other process off something, until `release` or the end of this process. */
 export interface ProcessLock {
@@ -41,7 +42,7 @@ export function acquireProcessLock(path: string): ProcessLock {
 function lock(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     database = new DatabaseSync(`${path}.sqlite`);
     database.exec('begin exclusive');
     return database;
