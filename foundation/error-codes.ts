@@ -74,6 +74,28 @@ export const errorCodes = {
     'A payment terminal refuses to register or to read cards; the log has its own code',
     'Have Read Card (06 C0) and the register password enabled by whoever runs the terminal',
   ],
+  // Sharing a reader with the POS
+  PASS_PATH_DENIED: [
+    'The virtual serial port for the POS cannot be made under its path',
+    'Create the folder and let the service account write there (systemd: RuntimeDirectory=); remove a file of that name',
+  ],
+  PASS_UNSUPPORTED: [
+    'This system has no pseudo-terminals to serve the POS with',
+    'Install a virtual COM pair and use an output of kind serial, or use tcp-listen',
+  ],
+  PASS_POS_ABSENT: [
+    'The POS, or the port it is served by, is not there or went away',
+    'Start the POS and check the output’s path or address; it is tried again by itself',
+  ],
+  READER_NOT_FOUND: ['There is no such reader on this till', 'Use an id from GET /v1/status'],
+  CLAIM_HELD: [
+    'Another client has claimed the reader',
+    'Wait until it lets go, disconnects or its lease ends; GET /v1/status shows whose it is',
+  ],
+  CLAIM_CLIENT_GONE: [
+    'The client that claims a reader is not connected to /v1/events',
+    'Connect first and send the clientId of the event hello',
+  ],
   // Recognition
   PAN_REJECTED: [
     'A payment card number was presented; nothing of it is kept',
@@ -84,6 +106,10 @@ export const errorCodes = {
     'Scan again; check the scanner’s symbology settings',
   ],
   REC_TOO_LONG: ['A scan is longer than 512 bytes', 'Scan the right code'],
+  SCANNER_LAYOUT: [
+    'A code was typed with another keyboard layout than its reader is configured for',
+    'Set layout of that reader to the one the message names, or the scanner to the one configured',
+  ],
   REC_CHECK_DIGIT: ['A number fits a card scheme but its check digit is wrong', 'Scan or type it again'],
   // App codes
   APP_CODE_MALFORMED: [
@@ -178,7 +204,10 @@ export const errorCodes = {
   WIRE_MALFORMED: ['A message is not valid', 'It was dropped and counted; update the sender'],
   WIRE_TOO_NEW: ['A message has a newer version than this program speaks', 'Update this program'],
   WIRE_FOREIGN: ['A message names another till or tenant', 'Check topic permissions of the broker'],
-  WIRE_SIGNATURE: ['A message is not signed by the server', 'Check keys.serverPublicKeyFile; look for an intruder'],
+  WIRE_SIGNATURE: [
+    'A message is not signed by the server',
+    'Check keys.serverPublicKeyFile; look for an intruder',
+  ],
   WIRE_EXPIRED: ['A message has expired or is older than one already obeyed', 'Check the clocks'],
   // Server
   DB_UNREACHABLE: ['The database cannot be reached', 'Check its address and that it runs'],
