@@ -106,10 +106,6 @@ export const errorCodes = {
     'Scan again; check the scanner’s symbology settings',
   ],
   REC_TOO_LONG: ['A scan is longer than 512 bytes', 'Scan the right code'],
-  SCANNER_LAYOUT: [
-    'A code was typed with another keyboard layout than its reader is configured for',
-    'Set layout of that reader to the one the message names, or the scanner to the one configured',
-  ],
   REC_CHECK_DIGIT: ['A number fits a card scheme but its check digit is wrong', 'Scan or type it again'],
   // App codes
   APP_CODE_MALFORMED: [
@@ -190,6 +186,14 @@ export const errorCodes = {
     'Send line totals that are quantity × unit price less discount',
   ],
   SALE_LIMIT: ['Too many sales are open on this till', 'Complete or void open sales'],
+  LINK_NOT_OPEN: [
+    'The question whether to link a bank card is no longer open, or never was',
+    'Present the card again while the customer is identified by their own card or app',
+  ],
+  LINK_TEXT_OUTDATED: [
+    'The answer names another consent text than the one that is asked with',
+    'Show the text of the question and answer with its version',
+  ],
   // Wire
   BUS_UNREACHABLE: [
     'The message broker cannot be reached',
@@ -237,6 +241,14 @@ export const errorCodes = {
   PROGRAMME_OUTDATED: [
     'The programme’s version is not newer than the one in force',
     'Raise version with every change',
+  ],
+  LINK_TAKEN: [
+    'The bank card belongs to another customer, or what was linked is no bank card; nothing was changed',
+    'Its customer must withdraw first (POST /v1/customers/:id/bank-cards/:cardId/withdraw)',
+  ],
+  LINK_TEXT_UNKNOWN: [
+    'The consent to a link names a text this server never published in that version and language',
+    'Ask again with the programme’s present text; never change a text without raising its version',
   ],
   CARD_NUMBER_INVALID: ['The number fits no card scheme', 'Check the number or the schemes'],
 } as const satisfies Record<string, readonly [cause: string, remedy: string]>;
