@@ -10,6 +10,8 @@ export interface KeyRing {
   readonly replica: Buffer;
   /** Encrypts the journal's file. */
   readonly journal: Buffer;
+  /** Encrypts the file of the app codes seen. */
+  readonly appCodes: Buffer;
   /** The tenant's identifier key, from which the blind-index keys are derived. */
   readonly identifier: Buffer;
   /** What the server's messages must be signed with. */
@@ -17,7 +19,7 @@ export interface KeyRing {
 }
 
 /**
- * Reads the key files. The till key never encrypts anything itself: replica and journal each get a key derived from it
+ * Reads the key files. The till key never encrypts anything itself: replica, journal and app codes each get a key derived from it
  * (HKDF-SHA-256, RFC 5869).
  * @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED
  */
@@ -32,6 +34,7 @@ export function readKeyRing(files: {
   return {
     replica: derive('replica'),
     journal: derive('journal'),
+    appCodes: derive('app-codes'),
     identifier: readKeyFile(files.identifierKeyFile),
     server: readPublicKey(files.serverPublicKeyFile),
   };

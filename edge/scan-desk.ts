@@ -5,12 +5,20 @@ import type { Closable } from '../foundation/lifecycle.ts';
 import type { Log } from '../foundation/log.ts';
 import { uuidV7 } from '../foundation/random.ts';
 import type { Random } from '../foundation/random.ts';
+import { errorCodes } from '../foundation/error-codes.ts';
 import type { Credential } from '../sync/contract/credential.ts';
+import { mayDo } from '../sync/contract/trust-policy.ts';
+import type { CodeDesk, JudgedCode, Trusted } from './app-code/code-desk.ts';
+import type { Downgrade } from './app-code/downgrade.ts';
 import type { IdentifiedNews, TypedOutcome } from './api/till-port.ts';
 import type { Identifier } from './identification/identifier.ts';
 import type { NewsBoard } from './news-board.ts';
+import type { CodeRefusal } from './recognition/code-refusal.ts';
+import { presentedCode } from './recognition/presented-code.ts';
+import type { PresentedCode } from './recognition/presented-code.ts';
+import type { PassThrough, PassedOn } from './pass-through/pass-through.ts';
 import { recognise } from './recognition/recognise.ts';
-import type { RecognitionRules } from './recognition/recognise.ts';
+import type { RecognitionRules, Recognised } from './recognition/recognise.ts';
 import { scanOutcome, typedRefusal } from './recognition/recognition-views.ts';
 import type { Identified } from './sale/identified.ts';
 import type { Sales } from './sale/sales.ts';
@@ -20,11 +28,20 @@ const QUEUE_MAX = 256;
 /** How long an identification waits for a replica that is being reopened. */
 const REPLICA_WAIT_MS = 500;
 
+/** A scan of which it is known what it is, and what the POS got of it. */
+type Taken = { readonly scan: Scan } & (
+  | { readonly code: PresentedCode }
+  | { readonly code: undefined; readonly recognised: Recognised; readonly passedOn: PassedOn | undefined }
+);
+
 /**
- * Where scans become customers: one at a time, in the order they came.
+ * Where scans become customers: one at a time, in the order they came. What is scanned is recognised at once, so that a
+ * payment card never waits anywhere and a product is the POS's whatever the replica is doing.
  *
- *   reader ──▶ queue ──▶ recognise ──▶ tell `scan`
- *                            └─ credential ──▶ identify ──▶ tell `scan`, `identified` ──▶ attach to the sale
+ *   reader ──▶ recognise ──▶ queue ──▶ tell `scan`
+ *                  │            ├─ credential ──▶ identify ──▶ tell `scan`, `identified` ──▶ attach to the sale
+ *                  └─ product ──▶ POS
+ *                               └─ code of a phone ──▶ verify ──▶ the same ──▶ ask the server ──▶ tell `trust`
  */
 export class ScanDesk implements Closable {
   readonly #clock: Clock;
@@ -32,10 +49,13 @@ export class ScanDesk implements Closable {
   readonly #log: Log;
   readonly #rules: RecognitionRules;
   readonly #identifier: Identifier;
+  readonly #codes: CodeDesk;
+  readonly #isOnline: () => boolean;
   readonly #whenServing: (deadlineMs: number) => Promise<void>;
   readonly #sales: Sales;
   readonly #news: NewsBoard;
-  readonly #queue: Scan[] = [];
+  readonly #passThrough: Pick<PassThrough, 'offer'>;
+  readonly #queue: Taken[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
 
@@ -45,42 +65,66 @@ export class ScanDesk implements Closable {
     readonly log: Log;
     readonly rules: RecognitionRules;
     readonly identifier: Identifier;
+    readonly codes: CodeDesk;
+    /** Whether the server can be asked at this moment. */
+    readonly isOnline: () => boolean;
     /** Waits, within a deadline, until the replica can be asked. */
     readonly whenServing: (deadlineMs: number) => Promise<void>;
     readonly sales: Sales;
     readonly news: NewsBoard;
+    /** Where what identifies nobody goes on to the POS. */
+    readonly passThrough: Pick<PassThrough, 'offer'>;
   }) {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#log = options.log;
     this.#rules = options.rules;
     this.#identifier = options.identifier;
+    this.#codes = options.codes;
+    this.#isOnline = options.isOnline;
     this.#whenServing = options.whenServing;
     this.#sales = options.sales;
     this.#news = options.news;
+    this.#passThrough = options.passThrough;
   }
 
-  /** Takes a scan from a reader: enqueues and returns. */
+  /** Takes a scan from a reader: recognises it, which takes no time, hands products on, enqueues and returns. */
   take(scan: Scan): void {
     if (this.#closed) return;
+    const taken = this.#recognise(scan);
     if (this.#queue.length >= QUEUE_MAX) {
       this.#log.error({ event: 'scan.dropped', readerId: scan.readerId, waiting: this.#queue.length });
       return;
     }
-    this.#queue.push(scan);
+    this.#queue.push(taken);
     this.#working ??= this.#work();
   }
 
   /** Takes a number typed by a person the way of a scan. */
   async takeTyped(number: string): Promise<TypedOutcome> {
-    const recognised = recognise(
-      { payload: Buffer.from(number, 'utf8'), symbology: 'unknown', source: 'typed' },
-      this.#rules,
-    );
+    const presented = {
+      payload: Buffer.from(number, 'utf8'),
+      symbology: 'unknown',
+      source: 'typed',
+    } as const;
+    const code = presentedCode(presented, this.#rules);
+    if (code !== undefined) return this.#takeTypedCode(code);
+    const recognised = recognise(presented, this.#rules);
     if (recognised.kind !== 'credential') return { kind: 'refused', ...typedRefusal(recognised) };
     await this.#whenServing(REPLICA_WAIT_MS);
     const identified = this.#identify(recognised.credential, null, this.#clock.monotonicMs());
     this.#present(identified);
+    return { kind: 'identified', event: identified.event };
+  }
+
+  async #takeTypedCode(code: PresentedCode): Promise<TypedOutcome> {
+    const judged = await this.#judge(code);
+    if (judged.kind === 'refused') {
+      return { kind: 'refused', code: judged.code, reason: errorCodes[judged.code][0] };
+    }
+    const identified = this.#identify(judged.credential, null, this.#clock.monotonicMs(), judged.downgrade);
+    this.#present(identified);
+    this.#askServer(judged, identified);
     return { kind: 'identified', event: identified.event };
   }
 
@@ -91,22 +135,49 @@ export class ScanDesk implements Closable {
   }
 
   async #work(): Promise<void> {
-    for (let scan = this.#queue.shift(); scan !== undefined; scan = this.#queue.shift()) {
+    for (let taken = this.#queue.shift(); taken !== undefined; taken = this.#queue.shift()) {
       try {
-        await this.#handle(scan);
+        await this.#handle(taken);
       } catch (error) {
         // One scan fails, the daemon lives.
-        this.#log.error({ event: 'scan.failed', readerId: scan.readerId, error: asError(error) });
+        this.#log.error({ event: 'scan.failed', readerId: taken.scan.readerId, error: asError(error) });
       }
     }
     this.#working = undefined;
   }
 
-  async #handle(scan: Scan): Promise<void> {
+  #recognise(scan: Scan): Taken {
+    // A copy, for of an unreadable scan the POS may still get the bytes.
+    const presented = {
+      payload: Uint8Array.from(scan.payload),
+      symbology: scan.symbology,
+      source: 'reader',
+    } as const;
+    const code = presentedCode(presented, this.#rules);
+    if (code !== undefined) return { scan, code };
+    const recognised = recognise(presented, this.#rules);
+    const passedOn = this.#passOn(scan, recognised);
+    if (recognised.kind === 'refused' || recognised.kind === 'unreadable') scan.wipe();
+    return { scan, code, recognised, passedOn };
+  }
+
+  /** Never throws: whether the POS hears of it, the customer is identified. */
+  #passOn(scan: Scan, recognised: Recognised): PassedOn | undefined {
+    try {
+      return this.#passThrough.offer(scan, recognised);
+    } catch (error) {
+      this.#log.error({ event: 'pass-through.failed', readerId: scan.readerId, error: asError(error) });
+      return undefined;
+    }
+  }
+
+  async #handle(taken: Taken): Promise<void> {
+    const { scan } = taken;
     const scanId = uuidV7(scan.receivedAt, this.#random);
     const { readerId, symbology } = scan;
-    const recognised = recognise({ payload: scan.payload, symbology, source: 'reader' }, this.#rules);
-    const outcome = scanOutcome(recognised, symbology);
+    if (taken.code !== undefined) return this.#handleCode(scan, scanId, taken.code);
+    const { recognised, passedOn } = taken;
+    const outcome = withPassedOn(scanOutcome(recognised, symbology), passedOn, scan.aim);
     if (recognised.kind === 'credential') {
       await this.#whenServing(REPLICA_WAIT_MS);
       // Decided before anything is told: writing to sockets takes longer than finding out who it is.
@@ -115,7 +186,14 @@ export class ScanDesk implements Closable {
       this.#present(identified);
       return;
     }
-    this.#news.tell({ event: 'scan', scanId, readerId, outcome });
+    const onlyFor = passedOn !== undefined && 'clientId' in passedOn ? passedOn.clientId : undefined;
+    this.#news.tell({
+      event: 'scan',
+      scanId,
+      readerId,
+      outcome,
+      ...(onlyFor === undefined ? {} : { onlyFor }),
+    });
     switch (recognised.kind) {
       case 'refused': {
         const { code, reason, brand, length } = recognised;
@@ -131,7 +209,58 @@ export class ScanDesk implements Closable {
     }
   }
 
-  #identify(credential: Credential, scanId: string | null, sinceMs: number): DeskIdentification {
+  async #handleCode(scan: Scan, scanId: string, code: PresentedCode): Promise<void> {
+    const { readerId } = scan;
+    const judged = await this.#judge(code);
+    if (judged.kind === 'refused') {
+      this.#news.tell({
+        event: 'scan',
+        scanId,
+        readerId,
+        outcome: { kind: 'unreadable', code: judged.code },
+      });
+      this.#log.warn({ event: 'scan.code-refused', scanId, readerId, code: judged.code });
+      return;
+    }
+    const { credential, downgrade } = judged;
+    const identified = this.#identify(credential, scanId, scan.receivedAtMonotonicMs, downgrade);
+    const outcome = {
+      kind: 'credential',
+      credential: credential.toString(),
+      scheme: credential.scheme,
+    } as const;
+    this.#news.tell({ event: 'scan', scanId, readerId, outcome });
+    this.#present(identified);
+    this.#askServer(judged, identified);
+  }
+
+  async #judge(
+    code: PresentedCode,
+  ): Promise<{ readonly kind: 'refused'; readonly code: CodeRefusal } | JudgedCode> {
+    if (code.kind === 'unreadable') return { kind: 'refused', code: code.code };
+    await this.#whenServing(REPLICA_WAIT_MS);
+    return this.#codes.judge(code);
+  }
+
+  /** Nobody waits for the answer; when it comes, the identification is told to be worth more, or less. */
+  #askServer(judged: JudgedCode, { event, identified }: DeskIdentification): void {
+    if (identified.as.verdict !== 'known') return;
+    this.#codes.askServer(judged, ({ trust, downgrade }: Trusted) => {
+      const { identificationId, kind } = identified;
+      const { verdict } = event.identification;
+      const may = [...mayDo({ kind, trust, reach: 'online', verdict })];
+      this.#news.tell({ event: 'trust', identificationId, trust, may, downgrade });
+      this.#log.info({ event: 'scan.trust', identificationId, trust, downgrade });
+      this.#sales.retrust(identificationId, trust);
+    });
+  }
+
+  #identify(
+    credential: Credential,
+    scanId: string | null,
+    sinceMs: number,
+    downgrade: Downgrade | null = null,
+  ): DeskIdentification {
     const result = this.#identifier.identify(credential, this.#sales.current()?.basket);
     const tookMs = this.#clock.monotonicMs() - sinceMs;
     const identificationId = uuidV7(this.#clock.now(), this.#random);
@@ -144,6 +273,15 @@ export class ScanDesk implements Closable {
         scanId,
         credential: masked,
         trust,
+        may: [
+          ...mayDo({
+            kind,
+            trust,
+            reach: this.#isOnline() ? 'online' : 'offline',
+            verdict: result.identification.verdict,
+          }),
+        ],
+        downgrade,
         identification: result.identification,
         offers: [...result.offers],
         replicaAgeMs: result.replicaAgeMs,
@@ -165,6 +303,27 @@ export class ScanDesk implements Closable {
       ms: tookMs,
     });
     this.#sales.present(identified);
+  }
+}
+
+type ScanOutcome = ReturnType<typeof scanOutcome>;
+
+/** What was scanned, and what the POS got of it. */
+function withPassedOn(
+  outcome: ScanOutcome,
+  passedOn: PassedOn | undefined,
+  aim: string | undefined,
+): ScanOutcome {
+  const passed = passedOn === undefined ? {} : { passedOn: passedOn.kind };
+  switch (outcome.kind) {
+    case 'product':
+      return { ...outcome, ...passed, ...(aim === undefined ? {} : { aim }) };
+    case 'unreadable':
+      return { ...outcome, ...passed };
+    case 'credential':
+    case 'refused':
+    case 'claimed':
+      return outcome;
   }
 }
 

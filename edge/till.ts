@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DoubleReadRules } from '../drivers/double-read-gate.ts';
 import type { ReaderStatus } from '../drivers/driver.ts';
 import { driverFor } from '../drivers/registry.ts';
 import { ReaderSupervisor } from '../drivers/supervisor.ts';
 import type { Clock } from '../foundation/clock.ts';
-import { asError } from '../foundation/errors.ts';
+import { StammkundeError, asError } from '../foundation/errors.ts';
 import type { Closable } from '../foundation/lifecycle.ts';
 import { Opened } from '../foundation/lifecycle.ts';
 import type { Log } from '../foundation/log.ts';
@@ -13,6 +15,10 @@ import { BlindIndexer } from '../sync/contract/blind-index.ts';
 import { compileCardSchemes } from '../sync/contract/card-scheme.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
 import { TillLink } from '../sync/till-link.ts';
+import { AppCodeVerifier } from './app-code/app-code-verifier.ts';
+import { CodeBook } from './app-code/code-book.ts';
+import { CodeDesk } from './app-code/code-desk.ts';
+import { TrustedTime } from './app-code/trusted-time.ts';
 import type { ReaderView, SyncView } from './api/events.ts';
 import { LocalApi } from './api/local-api.ts';
 import type { TillPort } from './api/till-port.ts';
@@ -22,6 +28,7 @@ import { DataFolderLock } from './journal/data-folder-lock.ts';
 import { Journal } from './journal/journal.ts';
 import { readKeyRing } from './key-ring.ts';
 import { NewsBoard } from './news-board.ts';
+import { PassThrough } from './pass-through/pass-through.ts';
 import { ReplicaKeeper } from './replica/replica-keeper.ts';
 import { ruleBookOf } from './rule-book-of.ts';
 import { Sales } from './sale/sales.ts';
@@ -29,6 +36,8 @@ import { ScanDesk } from './scan-desk.ts';
 
 /** Changes of the sync state within this time are told together. */
 const SYNC_NEWS_MS = 100;
+/** How often codes that need not be remembered any more are forgotten. */
+const CODES_EVERY_MS = 60_000;
 /** How often entries past their retention are looked for. */
 const RETENTION_EVERY_MS = 3_600_000;
 
@@ -70,6 +79,7 @@ export class Till implements Closable {
       const rules = { schemes: compileCardSchemes(config.cardSchemes) };
       makeFolder(config.dataFolder);
       opened.add(await DataFolderLock.open(config.dataFolder));
+      const isFirstStart = !existsSync(join(config.dataFolder, 'journal.db'));
       const journal = opened.add(
         await Journal.open({
           file: join(config.dataFolder, 'journal.db'),
@@ -91,8 +101,9 @@ export class Till implements Closable {
         ),
       );
       const ruleBook = ruleBookOf(replica, clock);
+      const indexer = new BlindIndexer(keys.identifier, config.tenant);
       const identifier = new Identifier({
-        indexer: new BlindIndexer(keys.identifier, config.tenant),
+        indexer,
         replica,
         rules: ruleBook,
         clock,
@@ -107,13 +118,52 @@ export class Till implements Closable {
         currency: config.currency,
       });
       sales.onChange((sale) => news.tell({ event: 'sale', sale }));
+      const book = opened.add(
+        CodeBook.open({
+          file: join(config.dataFolder, 'app-codes.db'),
+          key: keys.appCodes,
+          now: clock.now(),
+          isFirstStart,
+          log,
+        }),
+      );
+      const trustedTime = new TrustedTime(clock, book);
+      // Known once the link is opened: until then nobody can be asked.
+      let server: TillLink | undefined;
+      const isOnline = (): boolean => server?.status.connected === true;
+      const codes = opened.add(
+        new CodeDesk({
+          verifier: new AppCodeVerifier({ tenant: config.tenant, clock, time: trustedTime, book }),
+          indexer,
+          replica,
+          ask: (question) =>
+            server?.judgeCode(question) ??
+            Promise.reject(new StammkundeError('BUS_UNREACHABLE', 'the link is not open yet')),
+          isOnline,
+          clock,
+          log,
+        }),
+      );
+      const passThrough = opened.add(
+        await PassThrough.open({
+          config: config.passThrough,
+          readerIds: config.readers.map(({ id }) => id),
+          rules,
+          clock,
+          random,
+          log,
+        }),
+      );
       const desk = opened.add(
         new ScanDesk({
+          passThrough,
           clock,
           random,
           log,
           rules,
           identifier,
+          codes,
+          isOnline,
           whenServing: (ms) => replica.whenServing(ms),
           sales,
           news,
@@ -130,6 +180,7 @@ export class Till implements Closable {
         status: status.kind,
         code: status.kind === 'waiting' ? status.code : null,
         scans: status.counters.scans,
+        repeats: status.counters.repeats,
       });
       const link: TillLink = opened.add(
         await TillLink.open(
@@ -156,10 +207,12 @@ export class Till implements Closable {
             onBehind: (collection) => replica.resync([collection]),
             onUrgent: (urgent) => replica.applyUrgent(urgent),
             onReseed: () => replica.reseed('ordered'),
+            onServerTime: (at) => trustedTime.told(at),
             onChange: () => told.changed(),
           },
         ),
       );
+      server = link;
       const syncView = (): SyncView => {
         const { caughtUpAt } = replica;
         return {
@@ -181,6 +234,7 @@ export class Till implements Closable {
           clock,
           random,
           log,
+          doubleReads: doubleReadRules(config),
           onScan: (scan) => desk.take(scan),
           onStatus: (status) => {
             news.tell({ event: 'reader', reader: readerView(status) });
@@ -198,13 +252,24 @@ export class Till implements Closable {
       told.begin(() => news.tell({ event: 'sync', sync: syncView() }));
       replica.follow(link);
       opened.defer(every(clock, config.replica.pollSeconds * 1_000, () => replica.resync()));
+      opened.defer(
+        every(clock, CODES_EVERY_MS, () => {
+          trustedTime.tick();
+          if (trustedTime.quality === 'good') book.prune(clock.now());
+        }),
+      );
       opened.defer(every(clock, RETENTION_EVERY_MS, () => removeOldEntries(journal, log)));
 
       const till: TillPort = {
         till: config.till,
         store: config.store,
         sales,
-        status: () => ({ sync: syncView(), readers: readers().map(readerView) }),
+        claims: passThrough.claims,
+        status: () => ({
+          sync: syncView(),
+          readers: readers().map(readerView),
+          passThrough: { outputs: passThrough.statuses(), claims: passThrough.claims.views() },
+        }),
         identifyTyped: (number) => desk.takeTyped(number),
         onEvent: (listener) => news.onNews(listener),
       };
@@ -226,6 +291,15 @@ export class Till implements Closable {
   close(): Promise<void> {
     return this.#opened.close();
   }
+}
+
+function doubleReadRules({ doubleReads }: EdgeConfig): DoubleReadRules {
+  return {
+    sameTriggerMs: doubleReads.sameTriggerMs,
+    devices: doubleReads.devices.map(({ readers, sameTriggerMs }) =>
+      sameTriggerMs === undefined ? { readers } : { readers, sameTriggerMs },
+    ),
+  };
 }
 
 /** The broker with a client id that stays: it throws out a half-open session of this till, will and all. */

@@ -3,6 +3,8 @@ import { identifierKinds, trustLevels } from '../../sync/contract/credential.ts'
 import { Basket } from '../../sync/contract/basket.ts';
 import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
 import { OfferView } from '../../sync/contract/offer.ts';
+import { trustActions } from '../../sync/contract/trust-policy.ts';
+import { downgrades } from '../app-code/downgrade.ts';
 import { Text } from '../../sync/contract/replica-documents.ts';
 
 /** A customer as the till may show them. */
@@ -73,12 +75,43 @@ export const ReaderView = z.strictObject({
   status: z.enum(['opening', 'ready', 'waiting', 'closed']),
   code: z.string().nullable().describe('Why it waits'),
   scans: z.int(),
+  repeats: z
+    .int()
+    .optional()
+    .describe('Sights of a code within one pull of the trigger after the first; they are no scans'),
 });
+
+/** Where a scan that identifies nobody went. */
+export const passedOnKinds = ['event', 'handed-on', 'waiting', 'claimed', 'paused'] as const;
+
+const PassedOn = z
+  .enum(passedOnKinds)
+  .describe(
+    'event: told here alone; handed-on: to an output (virtual port, TCP); waiting: no output took it yet, and it is ' +
+      'dropped when it is too old; claimed: told to the client alone that claimed the reader; paused: that client takes none',
+  );
+
+/** How far an identification is trusted, and what follows. */
+export const trustFields = {
+  trust: z.enum(trustLevels),
+  may: z
+    .array(z.enum(trustActions))
+    .describe(
+      'What may be done for this customer now, by the policy for the level and whether the server is reached',
+    ),
+  downgrade: z
+    .enum(downgrades)
+    .nullable()
+    .describe(
+      'Why a phone’s code is worth no more than a static one; null when it is, and for everything else',
+    ),
+};
 
 /** What the WebSocket `/v1/events` sends; each carries a growing `n` and the till's wall clock. */
 export const TillEvent = z.discriminatedUnion('event', [
   z.strictObject({
     event: z.literal('hello'),
+    clientId: z.string().optional().describe('Name of this connection, for claiming a reader'),
     till: z.string(),
     store: z.string(),
     sale: SaleView.nullable(),
@@ -99,13 +132,22 @@ export const TillEvent = z.discriminatedUnion('event', [
         kind: z.literal('product'),
         code: z.string().describe('Exactly as read, without AIM identifier'),
         symbology: z.string(),
+        aim: z.string().optional().describe('AIM identifier as the reader sent it, such as ]E0'),
+        passedOn: PassedOn.optional(),
       }),
+      z
+        .strictObject({ kind: z.literal('claimed') })
+        .describe('A product which another client has claimed; told to clients with the POS’s token'),
       z.strictObject({
         kind: z.literal('refused'),
         code: z.string().describe('PAN_REJECTED: nothing of it is kept'),
         reason: z.string(),
       }),
-      z.strictObject({ kind: z.literal('unreadable'), code: z.string() }),
+      z.strictObject({
+        kind: z.literal('unreadable'),
+        code: z.string(),
+        passedOn: PassedOn.optional().describe('There when its bytes went to an output all the same'),
+      }),
     ]),
   }),
   z.strictObject({
@@ -113,11 +155,16 @@ export const TillEvent = z.discriminatedUnion('event', [
     identificationId: Uuid,
     scanId: Uuid.nullable().describe('null when the number was typed'),
     credential: z.string().describe('Masked'),
-    trust: z.enum(trustLevels),
+    ...trustFields,
     identification: Identification,
     offers: z.array(OfferView),
     replicaAgeMs: z.number().nullable(),
     tookMs: z.number().describe('Frame complete → decided'),
+  }),
+  z.strictObject({
+    event: z.literal('trust').describe('The server was asked: an identification is trusted more, or less'),
+    identificationId: Uuid,
+    ...trustFields,
   }),
   z.strictObject({ event: z.literal('sale'), sale: SaleView }),
   z.strictObject({ event: z.literal('reader'), reader: ReaderView }),

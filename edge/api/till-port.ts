@@ -1,14 +1,24 @@
 import type { ErrorCode } from '../../foundation/error-codes.ts';
+import type { CodeRefusal } from '../recognition/code-refusal.ts';
+import type { OutputStatus } from '../pass-through/output.ts';
+import type { ClaimView, ClaimWish } from '../pass-through/reader-claims.ts';
 import type { Sales } from '../sale/sales.ts';
 import type { ReaderView, SyncView, TillEvent } from './events.ts';
 
 /** What the till tells of its own accord; `hello` is the API's to make. */
-export type TillNews = Exclude<TillEvent, { readonly event: 'hello' }>;
+export type TillNews = Exclude<TillEvent, { readonly event: 'hello' }> & {
+  /** The one client with the POS's token that is told what was scanned; not part of what is sent. */
+  readonly onlyFor?: string;
+};
 export type IdentifiedNews = Extract<TillEvent, { readonly event: 'identified' }>;
 
 interface TillStatus {
   readonly sync: SyncView;
   readonly readers: readonly ReaderView[];
+  readonly passThrough?: {
+    readonly outputs: readonly OutputStatus[];
+    readonly claims: readonly ClaimView[];
+  };
 }
 
 /** What became of a typed number. Refused: a payment card, a wrong check digit, a number of no card scheme. */
@@ -18,11 +28,25 @@ export type TypedOutcome =
       readonly kind: 'refused';
       readonly code: Extract<
         ErrorCode,
-        'PAN_REJECTED' | 'REC_NOT_TEXT' | 'REC_TOO_LONG' | 'REC_CHECK_DIGIT' | 'CARD_NUMBER_INVALID'
+        | 'PAN_REJECTED'
+        | 'REC_NOT_TEXT'
+        | 'REC_TOO_LONG'
+        | 'REC_CHECK_DIGIT'
+        | 'CARD_NUMBER_INVALID'
+        | CodeRefusal
       >;
       /** One sentence without anything of the number. */
       readonly reason: string;
     };
+
+/** Readers that one client of the POS may have to itself, as far as products go. */
+export interface ClaimsPort {
+  /** @throws StammkundeError READER_NOT_FOUND · CLAIM_HELD */
+  claim(wish: ClaimWish): ClaimView;
+  /** @throws StammkundeError READER_NOT_FOUND · CLAIM_HELD */
+  release(readerId: string, clientId: string): void;
+  clientGone(clientId: string): void;
+}
 
 /** The till as the local API needs it. */
 export interface TillPort {
@@ -32,6 +56,7 @@ export interface TillPort {
     Sales,
     'open' | 'putBasket' | 'attach' | 'detach' | 'complete' | 'void' | 'view' | 'openViews' | 'current'
   >;
+  readonly claims: ClaimsPort;
   status(): TillStatus;
   /** Takes a number typed by a person the way of a scan: recognised, identified, presented to the sales, told as event. */
   identifyTyped(number: string): Promise<TypedOutcome>;

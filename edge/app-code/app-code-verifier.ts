@@ -10,20 +10,11 @@ import { Credential } from '../../sync/contract/credential.ts';
 import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { CredentialDocument } from '../../sync/contract/replica-documents.ts';
 import type { CodeBook } from './code-book.ts';
+import type { Downgrade } from './downgrade.ts';
 import type { TrustedTime } from './trusted-time.ts';
 
 /** Name of the scheme in events, in place of a card scheme's. */
 export const DEVICE_SCHEME = 'app-code';
-
-/** Why something a phone showed is worth no more than a static code. */
-export const downgrades = [
-  'clock',
-  'not-remembered',
-  'key-unknown',
-  'not-verified',
-  'used-elsewhere',
-] as const;
-export type Downgrade = (typeof downgrades)[number];
 
 export type AppCodeVerdict =
   | { readonly kind: 'credential'; readonly credential: Credential; readonly downgrade: Downgrade | null }

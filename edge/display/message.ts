@@ -4,6 +4,7 @@ const known: Readonly<Record<EventMessage['payload']['event'], true>> = {
   hello: true,
   scan: true,
   identified: true,
+  trust: true,
   sale: true,
   reader: true,
   sync: true,

@@ -1,11 +1,12 @@
 import type { EventMessage, Identification, ReaderView, SaleView, SyncView } from '../api/events.ts';
+import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { OfferView } from '../../sync/contract/offer.ts';
 import type { Instant } from '../../foundation/clock.ts';
 
 /*
  * What the page knows, folded from what the till tells.
  *
- *   link ──open──▶ hello ──▶ scan · identified · sale · reader · sync ──▶ …
+ *   link ──open──▶ hello ──▶ scan · identified · trust · sale · reader · sync ──▶ …
  *     ▲                                                              │
  *     └────────── lost: all that was known is forgotten ◀────────────┘
  *
@@ -35,6 +36,7 @@ export interface Person {
   /** Masked. */
   readonly credential: string;
   readonly typed: boolean;
+  readonly trust: TrustLevel;
   readonly identification: Identification;
   readonly offers: readonly OfferView[];
   /** The sale they were seen attached to; null before one. */
@@ -170,12 +172,17 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
           identificationId: payload.identificationId,
           credential: payload.credential,
           typed: payload.trust === 'L0',
+          trust: payload.trust,
           identification: payload.identification,
           offers: payload.offers,
           saleId: null,
           sinceMs: state.monotonicMs,
         },
       };
+    case 'trust':
+      return state.person?.identificationId === payload.identificationId
+        ? { ...state, person: { ...state.person, trust: payload.trust } }
+        : state;
     case 'sale':
       return afterSale(state, payload.sale);
     case 'reader':
@@ -242,6 +249,7 @@ function personOf(state: ViewState, sale: SaleView): Person | null {
     identificationId: customer.identificationId,
     credential: customer.credential,
     typed: customer.trust === 'L0',
+    trust: customer.trust,
     identification: customer.identification,
     offers: sale.offers,
     saleId: sale.saleId,

@@ -1,4 +1,5 @@
 import type { Clock } from '../../foundation/clock.ts';
+import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { Identified } from './identified.ts';
 
 /** Identifications kept so that the POS can attach one to another sale than the till would. */
@@ -32,6 +33,15 @@ export class RecentIdentifications {
   byId(identificationId: string): Identified | undefined {
     const found = this.#byId.get(identificationId);
     return found !== undefined && this.#isWithin(found.atMs, this.#rememberMs) ? found.identified : undefined;
+  }
+
+  /** Trusts one more, or less, from now on, in place and for as long as before. */
+  retrust(identificationId: string, trust: TrustLevel): void {
+    const found = this.#byId.get(identificationId);
+    if (found === undefined) return;
+    const identified = { ...found.identified, trust };
+    this.#byId.set(identificationId, { ...found, identified });
+    if (this.#waiting?.identified === found.identified) this.#waiting = { ...this.#waiting, identified };
   }
 
   /** Lets an identification wait for the next sale; it takes the place of one that waited before. */

@@ -5,8 +5,9 @@ import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
 import { emptyBasket } from '../../sync/contract/basket.ts';
 import type { Basket } from '../../sync/contract/basket.ts';
+import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
-import type { Transaction } from '../../sync/contract/transaction.ts';
+import type { SaleTransaction } from '../../sync/contract/transaction.ts';
 import type { SaleView } from '../api/events.ts';
 import { checkBasket, sameBasket } from './basket-rules.ts';
 import { evaluate } from './evaluation.ts';
@@ -154,6 +155,18 @@ export class Sales {
   }
 
   /**
+   * An identification is trusted more, or less, than when it was presented, wherever it is attached.
+   * @throws StammkundeError DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  retrust(identificationId: string, trust: TrustLevel): void {
+    this.#recent.retrust(identificationId, trust);
+    for (const sale of this.#open.values()) {
+      if (sale.customer?.identificationId !== identificationId || sale.customer.trust === trust) continue;
+      this.#put({ ...sale, customer: { ...sale.customer, trust } });
+    }
+  }
+
+  /**
    * Completes the sale; its entry is on the disk when this returns. Repeated, it answers the same from the journal.
    * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
    */
@@ -166,7 +179,7 @@ export class Sales {
     }
     const now = this.#options.clock.now();
     const evaluation = evaluate(sale, this.#options.rules(), now);
-    const transaction: Transaction = {
+    const transaction: SaleTransaction = {
       kind: 'sale.completed',
       saleId,
       storeId: this.#options.storeId,
@@ -188,7 +201,7 @@ export class Sales {
     const sale = this.#open.get(saleId);
     const before = sale === undefined ? this.#closed(saleId) : this.#view(sale);
     if (before.status === 'voided') return before;
-    const transaction: Transaction = {
+    const transaction: SaleTransaction = {
       kind: 'sale.voided',
       saleId,
       storeId: this.#options.storeId,
@@ -247,7 +260,7 @@ export class Sales {
     return this.#tell(this.#view(sale));
   }
 
-  #close(transaction: Transaction, view: (entry: JournalEntry) => SaleView): SaleView {
+  #close(transaction: SaleTransaction, view: (entry: JournalEntry) => SaleView): SaleView {
     const closed = this.#options.store.close(transaction, view);
     this.#open.delete(transaction.saleId);
     return this.#tell(closed);

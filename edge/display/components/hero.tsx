@@ -13,6 +13,26 @@ interface HeroProps {
   readonly now: Instant | null;
 }
 
+/** What to do about a scan that led to nothing, by its code. */
+const unreadableHints: Readonly<Record<string, HintName>> = {
+  REC_CHECK_DIGIT: 'checkDigitHint',
+  SCANNER_LAYOUT: 'layoutHint',
+  REPLAY: 'codeUsedHint',
+  APP_CODE_EXPIRED: 'codeOldHint',
+  APP_CODE_FUTURE: 'codeOldHint',
+  APP_CODE_SIGNATURE: 'codeNotGenuineHint',
+  APP_CODE_REVOKED: 'codeNotGenuineHint',
+  APP_CODE_MALFORMED: 'codeNotGenuineHint',
+  APP_CODE_VERSION: 'codeNotGenuineHint',
+};
+type HintName =
+  | 'unreadableHint'
+  | 'checkDigitHint'
+  | 'layoutHint'
+  | 'codeUsedHint'
+  | 'codeOldHint'
+  | 'codeNotGenuineHint';
+
 /** The page's one large statement. */
 export function Hero({ scene, currency, now }: HeroProps): ReactNode {
   const { t, format } = useSpeech();
@@ -73,7 +93,7 @@ export function Hero({ scene, currency, now }: HeroProps): ReactNode {
         <MessagePanel
           icon="rescan"
           title={t.unreadable}
-          hint={scene.code === 'REC_CHECK_DIGIT' ? t.checkDigitHint : t.unreadableHint}
+          hint={t[unreadableHints[scene.code] ?? 'unreadableHint']}
         />
       );
     case 'completed':

@@ -16,6 +16,9 @@ const NAME_LENGTH_MAX = 24;
 /** From more characters than this on, the points are set smaller. */
 const POINTS_SHORT_MAX = 6;
 
+/** Levels a phone's code has reached when it proved fresh and genuine. */
+const VERIFIED: ReadonlySet<string> = new Set(['L2', 'L3', 'L4']);
+
 interface KnownPanelProps {
   readonly person: Person;
   readonly customer: CustomerView;
@@ -58,6 +61,7 @@ export function KnownPanel({ person, customer, offers, currency, now }: KnownPan
         <p className="known-card">
           <CardEnding credential={person.credential} />
           {person.typed && <span className="known-typed">{t.typedNumber}</span>}
+          {VERIFIED.has(person.trust) && <span className="known-verified">{t.verifiedCode}</span>}
         </p>
       </div>
       <Offers offers={offers} currency={currency} now={now} />

@@ -23,6 +23,7 @@ export const de: Texts = {
   points: (count) => (count === 1 ? 'Punkt' : 'Punkte'),
   asOf: (moment) => `Stand ${moment}`,
   typedNumber: 'Nummer eingetippt',
+  verifiedCode: 'App geprüft',
   card: (ending) => `Karte … ${ending}`,
 
   offers: 'Angebote',
@@ -51,6 +52,10 @@ export const de: Texts = {
   unreadable: 'Bitte nochmals scannen',
   unreadableHint: 'Der Code war nicht lesbar.',
   checkDigitHint: 'Die Prüfziffer stimmt nicht.',
+  codeUsedHint: 'Der Code wurde schon gezeigt. Bitte in der App einen neuen anzeigen.',
+  codeOldHint: 'Der Code ist nicht aktuell. Bitte in der App einen neuen anzeigen.',
+  codeNotGenuineHint: 'Der App-Code ist nicht gültig. Bitte die Kundenkarte verwenden.',
+  layoutHint: 'Die Tastaturbelegung des Scanners stimmt nicht.',
 
   sale: 'Aktueller Einkauf',
   total: 'Summe',

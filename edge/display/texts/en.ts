@@ -22,6 +22,7 @@ export const en: Texts = {
   neutralGreeting: 'Welcome back!',
   points: (count) => (count === 1 ? 'point' : 'points'),
   asOf: (moment) => `as of ${moment}`,
+  verifiedCode: 'App verified',
   typedNumber: 'number typed in',
   card: (ending) => `Card … ${ending}`,
 
@@ -49,6 +50,10 @@ export const en: Texts = {
   refusedDo: 'Please use it at the payment terminal',
   refusedHint: 'Nothing of the card was stored.',
   unreadable: 'Please scan again',
+  codeUsedHint: 'This code was shown before. Please show a new one in the app.',
+  codeOldHint: 'This code is not current. Please show a new one in the app.',
+  codeNotGenuineHint: 'The app code is not valid. Please use the loyalty card.',
+  layoutHint: 'The keyboard layout of the scanner is wrong.',
   unreadableHint: 'The code could not be read.',
   checkDigitHint: 'The check digit is wrong.',
 

@@ -25,6 +25,7 @@ export interface Texts {
   readonly points: (count: number) => string;
   readonly asOf: (moment: string) => string;
   readonly typedNumber: string;
+  readonly verifiedCode: string;
   readonly card: (ending: string) => string;
 
   readonly offers: string;
@@ -53,6 +54,10 @@ export interface Texts {
   readonly unreadable: string;
   readonly unreadableHint: string;
   readonly checkDigitHint: string;
+  readonly codeUsedHint: string;
+  readonly codeOldHint: string;
+  readonly codeNotGenuineHint: string;
+  readonly layoutHint: string;
 
   readonly sale: string;
   readonly total: string;

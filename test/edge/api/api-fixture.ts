@@ -70,6 +70,8 @@ export async function openApi(
         scanId: null,
         credential: card.credential,
         trust: 'L0',
+        may: ['earn-limited', 'earn'],
+        downgrade: null,
         identification: identificationView(card.as, programme),
         offers: [],
         replicaAgeMs: null,

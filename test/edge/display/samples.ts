@@ -96,6 +96,8 @@ export const known: Identified = {
   scanId: uuid(101),
   credential: 'card …4821',
   trust: 'L1',
+  may: ['earn-limited', 'earn'],
+  downgrade: null,
   identification: {
     verdict: 'known',
     customer: {
