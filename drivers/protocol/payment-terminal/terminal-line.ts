@@ -66,7 +66,9 @@ export class TerminalLine implements Closable {
     server.on('connection', (register) => this.#accept(register));
     server.on('error', (cause) => {
       if (this.#closing !== undefined) return;
-      options.onLost(new StammkundeError('DRV_PORT_LOST', 'the register is no longer listened to', { cause }));
+      options.onLost(
+        new StammkundeError('DRV_PORT_LOST', 'the register is no longer listened to', { cause }),
+      );
     });
   }
 

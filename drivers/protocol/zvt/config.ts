@@ -32,13 +32,17 @@ const serial = z.strictObject({
 const listen = z.strictObject({
   kind: z
     .literal('listen')
-    .describe('Listen in between cash register and terminal: the register dials this till, it dials the terminal'),
+    .describe(
+      'Listen in between cash register and terminal: the register dials this till, it dials the terminal',
+    ),
   host: z
     .string()
     .min(1)
     .max(253)
     .default('127.0.0.1')
-    .describe('Address to listen on for the cash register; another one than 127.0.0.1 only in a closed network'),
+    .describe(
+      'Address to listen on for the cash register; another one than 127.0.0.1 only in a closed network',
+    ),
   port: z.int().min(0).max(65_535).default(20_007).describe('Port to listen on; 0 takes any free one'),
 });
 
@@ -62,7 +66,9 @@ const readCard = z.strictObject({
     .min(0)
     .max(60_000)
     .default(10_000)
-    .describe('The same card read again within this time, in ms, is a card left in the terminal and no new scan'),
+    .describe(
+      'The same card read again within this time, in ms, is a card left in the terminal and no new scan',
+    ),
   register: z
     .boolean()
     .default(true)

@@ -38,7 +38,8 @@ async function openListening(
   listen: { readonly host: string; readonly port: number },
   ports: ReaderPorts,
 ): Promise<ListeningDriver> {
-  if (terminal.kind !== 'tcp') throw new TypeError('the configuration lets nobody listen in on a serial line');
+  if (terminal.kind !== 'tcp')
+    throw new TypeError('the configuration lets nobody listen in on a serial line');
   const scans = new TerminalScans(ports);
   return TerminalLine.open({
     readerId: ports.readerId,

@@ -19,8 +19,11 @@ export interface LinkPorts {
 
 /** Carries whole APDUs to and from a terminal. */
 export interface ZvtLink extends Closable {
-  /** Sends, in the order of the calls. That it failed is told by `onLost`. */
-  send(apdu: Uint8Array): void;
+  /**
+   * Sends, in the order of the calls. That it failed is told by `onLost`.
+   * @param onTaken called once the terminal has it, where the line tells (serial), and otherwise at once
+   */
+  send(apdu: Uint8Array, onTaken?: () => void): void;
 }
 
 export type OpenZvtLink = (ports: LinkPorts) => Promise<ZvtLink>;
@@ -72,7 +75,10 @@ export function tcpLink(open: OpenTransport): OpenZvtLink {
       onLost: lose,
     });
     return {
-      send: (apdu) => write(transport, apdu, lose),
+      send: (apdu, onTaken) => {
+        write(transport, apdu, lose);
+        onTaken?.();
+      },
       close: async () => {
         over = true;
         cancel();
@@ -101,6 +107,13 @@ function write(transport: Transport, bytes: Uint8Array, onLost: (error: Stammkun
   });
 }
 
+/** A frame on its way, and how often it was sent. */
+interface Outgoing {
+  readonly frame: Uint8Array;
+  readonly onTaken: (() => void) | undefined;
+  sent: number;
+}
+
 /**
  * ```
  *   send ─► outbox ─► frame out ── ACK ──► next
@@ -111,10 +124,9 @@ function write(transport: Transport, bytes: Uint8Array, onLost: (error: Stammkun
 class SerialLink implements ZvtLink {
   readonly #ports: LinkPorts;
   readonly #stream = new SerialFrameStream(APDU_BYTES_MAX);
-  readonly #outbox: Uint8Array[] = [];
+  readonly #outbox: Outgoing[] = [];
   #transport: Transport | undefined;
-  /** The frame on its way, and how often it was sent. */
-  #sending: { readonly frame: Uint8Array; sent: number } | undefined;
+  #sending: Outgoing | undefined;
   #over = false;
   #cancelT1: () => void = () => {};
   #cancelT2: () => void = () => {};
@@ -134,13 +146,13 @@ class SerialLink implements ZvtLink {
     return link;
   }
 
-  send(apdu: Uint8Array): void {
+  send(apdu: Uint8Array, onTaken?: () => void): void {
     if (this.#over) return;
     if (this.#outbox.length === OUTBOX_MAX) {
       this.#lose(new StammkundeError('DRV_TERMINAL_SILENT', 'the terminal takes nothing any more'));
       return;
     }
-    this.#outbox.push(encodeSerialFrame(apdu));
+    this.#outbox.push({ frame: encodeSerialFrame(apdu), onTaken, sent: 0 });
     this.#next();
   }
 
@@ -199,19 +211,19 @@ class SerialLink implements ZvtLink {
   #acknowledged(): void {
     if (this.#sending === undefined) return;
     this.#cancelT2();
+    const { onTaken } = this.#sending;
     this.#sending = undefined;
+    onTaken?.();
     this.#next();
   }
 
   #next(): void {
     if (this.#sending !== undefined) return;
-    const frame = this.#outbox.shift();
-    if (frame === undefined) return;
-    this.#sending = { frame, sent: 0 };
-    this.#transmit(this.#sending);
+    this.#sending = this.#outbox.shift();
+    if (this.#sending !== undefined) this.#transmit(this.#sending);
   }
 
-  #transmit(sending: { readonly frame: Uint8Array; sent: number }): void {
+  #transmit(sending: Outgoing): void {
     this.#cancelT2();
     if (sending.sent > REPEATS_MAX) {
       this.#lose(

@@ -147,8 +147,10 @@ export class ReadCardSession implements Closable {
     if (this.#state.kind === 'over') onAbort();
     else {
       this.#become({ kind: 'registering', done });
-      this.#arm(T3_MS, () => done.reject(silent('does not answer')));
-      this.#link?.send(registrationCommand(this.#mode));
+      this.#cancelTimer();
+      this.#link?.send(registrationCommand(this.#mode), () =>
+        this.#arm(T3_MS, () => done.reject(silent('does not answer'))),
+      );
     }
     try {
       await done.promise;
@@ -160,8 +162,10 @@ export class ReadCardSession implements Closable {
 
   #ask(): void {
     this.#become({ kind: 'asked' });
-    this.#arm(T3_MS, () => this.#lose(silent('does not answer')));
-    this.#link?.send(this.#readCard.slice());
+    this.#cancelTimer();
+    this.#link?.send(this.#readCard.slice(), () => {
+      if (this.#state.kind === 'asked') this.#arm(T3_MS, () => this.#lose(silent('does not answer')));
+    });
   }
 
   #rest(waitMs: number): void {

@@ -220,6 +220,8 @@ function hasMask(bytes: Uint8Array): boolean {
 /** ASCII without controls. */
 function isPrintable(value: Uint8Array): boolean {
   return (
-    value.length > 0 && value.length <= WALLET_ID_BYTES_MAX && value.every((byte) => byte >= 0x20 && byte < 0x7f)
+    value.length > 0 &&
+    value.length <= WALLET_ID_BYTES_MAX &&
+    value.every((byte) => byte >= 0x20 && byte < 0x7f)
   );
 }
