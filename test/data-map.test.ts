@@ -12,6 +12,7 @@ import { sql } from 'kysely';
 import { replicaSchemas } from '../edge/replica/collections.ts';
 import { FeedHead, FeedPage } from '../sync/contract/feed.ts';
 import { JournalEntry } from '../sync/contract/journal-entry.ts';
+import { CredentialLinked, CredentialUnlinked } from '../sync/contract/link.ts';
 import { FeedUrgent, JournalBatch, Receipt, Request, TillState } from '../sync/contract/messages.ts';
 import { replicaCollections } from '../sync/contract/replica-documents.ts';
 import { SaleCompleted, SaleCustomer, SaleVoided } from '../sync/contract/transaction.ts';
@@ -111,8 +112,17 @@ describe('the data map', () => {
   test('names every journal field', () => {
     const customer = keys(SaleCustomer).map((field) => `customer.${field}`);
     const completed = keys(SaleCompleted).flatMap((field) => (field === 'customer' ? customer : [field]));
+    const parts = (schema: typeof CredentialLinked | typeof CredentialUnlinked): readonly string[] =>
+      Object.entries(schema.shape).flatMap(([field, part]) =>
+        part instanceof z.ZodObject ? keys(part).map((each) => `${field}.${each}`) : [field],
+      );
     expect(names(map.journal)).toEqual(
-      names({ 'sale.completed': completed, 'sale.voided': keys(SaleVoided) }),
+      names({
+        'sale.completed': completed,
+        'sale.voided': keys(SaleVoided),
+        'credential.linked': parts(CredentialLinked),
+        'credential.unlinked': parts(CredentialUnlinked),
+      }),
     );
   });
 

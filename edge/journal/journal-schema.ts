@@ -5,7 +5,7 @@ export const LAYOUT = 1;
 export const APPLICATION_ID = 0x53744a6f;
 
 /**
- * The tables, and the triggers that make "append-only" a property of the file rather than of the program:
+ * The tables (`sale_id` of an entry is the id of the sale or of the link it is about), and the triggers that make "append-only" a property of the file rather than of the program:
  * an entry continues the chain or is refused, is never changed, and goes only when it is behind the anchor, which
  * itself never moves past what the server has confirmed.
  */

@@ -6,6 +6,7 @@ import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
 import { entryHash, genesisHash, sealEntry } from '../../sync/contract/journal-entry.ts';
 import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-entry.ts';
+import { subjectOf } from '../../sync/contract/transaction.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
 import { JournalDatabase } from './journal-database.ts';
 import { OpenSales } from './open-sales.ts';
@@ -150,7 +151,7 @@ export class Journal implements Closable {
         entry.prevHash,
         entry.body,
         entry.hash,
-        transaction.saleId,
+        subjectOf(transaction),
         transaction.kind,
       );
       within?.(entry);
@@ -158,6 +159,13 @@ export class Journal implements Closable {
     this.#last = { seq: entry.seq, hash: entry.hash };
     this.#tellAppended();
     return entry;
+  }
+
+  /** Whether an entry of this kind about this sale or link is kept. */
+  holds(subjectId: string, kind: Transaction['kind']): boolean {
+    return (
+      this.#database.rows('SELECT seq FROM entry WHERE sale_id = ? AND kind = ?', subjectId, kind).length > 0
+    );
   }
 
   /** Entries after `afterSeq` in order, at most `limit`. */

@@ -4,13 +4,13 @@ import { emptyBasket } from '../../sync/contract/basket.ts';
 import type { Basket } from '../../sync/contract/basket.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import { SaleCompleted } from '../../sync/contract/transaction.ts';
-import type { Transaction } from '../../sync/contract/transaction.ts';
+import type { SaleTransaction } from '../../sync/contract/transaction.ts';
 import { SaleView } from '../api/events.ts';
 import type { SaleStore } from '../sale/sale-store.ts';
 import { StoredSale } from '../sale/stored-sale.ts';
 import type { JournalDatabase } from './journal-database.ts';
 
-type Append = (transaction: Transaction, within: (entry: JournalEntry) => void) => JournalEntry;
+type Append = (transaction: SaleTransaction, within: (entry: JournalEntry) => void) => JournalEntry;
 
 /**
  * Sales rest in the journal's file, so that closing one and writing its entry is a single step: after a power cut a
@@ -41,7 +41,7 @@ export class OpenSales implements SaleStore {
     );
   }
 
-  close(transaction: Transaction, view: (entry: JournalEntry) => SaleView): SaleView {
+  close(transaction: SaleTransaction, view: (entry: JournalEntry) => SaleView): SaleView {
     let closed: SaleView | undefined;
     this.#append(transaction, (entry) => {
       closed = view(entry);

@@ -1,5 +1,5 @@
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
-import type { Transaction } from '../../sync/contract/transaction.ts';
+import type { SaleTransaction } from '../../sync/contract/transaction.ts';
 import type { SaleView } from '../api/events.ts';
 import type { StoredSale } from './stored-sale.ts';
 
@@ -13,7 +13,7 @@ export interface SaleStore {
    * In one step: the transaction becomes a journal entry, the sale is no longer open, and its last view is kept.
    * @throws StammkundeError JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
    */
-  close(transaction: Transaction, view: (entry: JournalEntry) => SaleView): SaleView;
+  close(transaction: SaleTransaction, view: (entry: JournalEntry) => SaleView): SaleView;
   /** The last view of a closed sale whose entries are still kept. */
   closed(saleId: string): SaleView | undefined;
 }

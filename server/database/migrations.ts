@@ -2,6 +2,7 @@ import type { Migration } from 'kysely/migration';
 import * as first from './migrations/0001-first.ts';
 import * as voidsByEntry from './migrations/0002-voids-by-entry.ts';
 import * as deviceKeys from './migrations/0004-device-keys.ts';
+import * as consentEvents from './migrations/0005-consent-events.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
@@ -13,4 +14,5 @@ export const migrations: Record<string, Migration> = {
   '0002-voids-by-entry': voidsByEntry,
   '0003-offer-versions': offerVersions,
   '0004-device-keys': deviceKeys,
+  '0005-consent-events': consentEvents,
 };

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { ClockQuality } from '../../sync/contract/consent.ts';
 import type { IdentifierKind } from '../../sync/contract/credential.ts';
 import type {
   CredentialDocument,
@@ -7,6 +8,8 @@ import type {
   ProgrammeDocument,
   Purpose,
 } from '../../sync/contract/replica-documents.ts';
+import type { ConsentChannel } from '../consent/consent-event.ts';
+import type { ConsentDecision } from '../consent/consent-state.ts';
 
 /** Where a row stands in the change feed; set by a trigger on each insert and update, never by hand. */
 interface FeedColumns {
@@ -190,6 +193,33 @@ export interface TillStateTable {
   received_at: number;
 }
 
+/** What people agreed to and took back. Append-only; `ConsentEvent` says what the columns mean. */
+export interface ConsentEventTable {
+  event_id: string;
+  subject_ref: string;
+  purpose_code: string;
+  object_ref: string | null;
+  decision: ConsentDecision;
+  text_version: string | null;
+  text_sha256: string | null;
+  locale: string | null;
+  ui_variant: string | null;
+  channel: ConsentChannel;
+  terminal_id: string | null;
+  store_id: string | null;
+  operator_ref: string | null;
+  occurred_at: number;
+  recorded_at: number;
+  clock_quality: ClockQuality;
+  proof_ref: string | null;
+  evidence_sha256: string | null;
+  controller: string;
+  recipients: string[];
+  prev_hash: string;
+  hash: string;
+  position: Generated<number>;
+}
+
 export interface Tables {
   server_meta: ServerMetaTable;
   programme: ProgrammeTable;
@@ -208,4 +238,5 @@ export interface Tables {
   ledger_transaction: LedgerTransactionTable;
   ledger_posting: LedgerPostingTable;
   till_state: TillStateTable;
+  consent_event: ConsentEventTable;
 }

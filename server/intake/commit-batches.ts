@@ -2,7 +2,8 @@ import type { Clock, Instant } from '../../foundation/clock.ts';
 import type { JournalBatch } from '../../sync/contract/messages.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
 import type { Database, DatabaseTransaction } from '../database/database.ts';
-import { holdOwnership } from '../ledger/claim.ts';
+import { changeOwnership, holdOwnership } from '../ledger/claim.ts';
+import type { TakenCard } from '../cards/take-bank-card.ts';
 import {
   advanceProgress,
   insertJournal,
@@ -13,6 +14,8 @@ import {
 } from './journal-store.ts';
 import { judgeBatches, refuseRepeatedSales, saleKeyOf } from './judge.ts';
 import type { Judgement, PointsDiffer } from './judge.ts';
+import { judgeLinks } from './judge-links.ts';
+import { linksIn, postLink, readLinkFacts } from './post-links.ts';
 import { postSales, readPostedSales } from './post-sales.ts';
 import type { EnteredSale, EnteredVoid } from './post-sales.ts';
 
@@ -20,6 +23,7 @@ import type { EnteredSale, EnteredVoid } from './post-sales.ts';
  * Takes batches into journal and ledger in one transaction, with few statements however many entries there are, and
  * says what became of each entry of each batch. The same entries any number of times, in any order, have one effect.
  * @param unpostable ids of entries to keep as refused, because the database did not take what they say
+ * @param controller who is responsible for what customers agree to, as their consents name it
  * @throws StammkundeError DB_UNREACHABLE; any other error leaves nothing behind either
  */
 export function commitBatches(
@@ -27,23 +31,31 @@ export function commitBatches(
   batches: readonly JournalBatch[],
   clock: Clock,
   unpostable: ReadonlySet<string> = new Set(),
+  controller = 'stammkunde',
 ): Promise<readonly (readonly Judgement[])[]> {
-  return database.transaction((tx) => commit(tx, batches, clock.now(), unpostable));
+  return database.transaction((tx) => commit(tx, batches, { now: clock.now(), unpostable, controller }));
+}
+
+interface Circumstances {
+  readonly now: Instant;
+  readonly unpostable: ReadonlySet<string>;
+  readonly controller: string;
 }
 
 async function commit(
   tx: DatabaseTransaction,
   batches: readonly JournalBatch[],
-  now: Instant,
-  unpostable: ReadonlySet<string>,
+  { now, unpostable, controller }: Circumstances,
 ): Promise<readonly (readonly Judgement[])[]> {
-  await holdOwnership(tx);
+  await (batches.some(mayLink) ? changeOwnership(tx) : holdOwnership(tx));
   await lockJournals(tx, distinctOwners(batches), now);
   const standing = await readStanding(tx, batches.map(rangeOf));
   const ids = batches.flatMap((batch) => batch.entries.map((entry) => entry.id));
   const chained = judgeBatches(batches, standing, await readTakenIds(tx, ids), unpostable);
   const saleKeys = chained.flat().flatMap((judgement) => saleKeyOf(judgement) ?? []);
-  const judged = refuseRepeatedSales(chained, await readPostedSales(tx, saleKeys));
+  const sold = refuseRepeatedSales(chained, await readPostedSales(tx, saleKeys));
+  const links = linksIn(sold);
+  const judged = links.length === 0 ? sold : judgeLinks(sold, await readLinkFacts(tx, links, now));
 
   const all = judged.flat();
   const added = all.filter((judgement) => judgement.kind === 'accepted' || judgement.kind === 'refused');
@@ -62,25 +74,52 @@ async function commit(
     all.filter((judgement) => judgement.kind === 'contradicting'),
     now,
   );
-  const { sales, voids } = enter(all);
-  const differing = await postSales(tx, sales, voids, now);
+  const { differing, taken } = await enter(tx, all, { now, controller });
   await advanceProgress(tx, distinctOwners(added.map(({ owner }) => owner)), now);
-  return differing.size === 0
-    ? judged
-    : judged.map((batch) => batch.map((judgement) => withDifference(judgement, differing)));
+  return judged.map((batch) =>
+    batch.map((judgement): Judgement => {
+      if (judgement.kind !== 'accepted') return judgement;
+      const differs = differing.get(judgement.entry.id);
+      const card = taken.get(judgement.entry.id);
+      return {
+        ...judgement,
+        ...(differs === undefined ? {} : { differs }),
+        ...(card === undefined ? {} : { taken: card }),
+      };
+    }),
+  );
 }
 
-function withDifference(judgement: Judgement, differing: ReadonlyMap<string, PointsDiffer>): Judgement {
-  const differs = judgement.kind === 'accepted' ? differing.get(judgement.entry.id) : undefined;
-  return differs === undefined || judgement.kind !== 'accepted' ? judgement : { ...judgement, differs };
+/**
+ * Whether a batch may hold a link, which changes whose a card is. Such an entry has this word in its text, or letters
+ * written as escapes; one that has it for another reason only waits a little longer.
+ */
+function mayLink({ entries }: JournalBatch): boolean {
+  return entries.some(({ body }) => body.includes('credential.') || body.includes('\\u'));
 }
 
-function enter(judged: readonly Judgement[]): {
-  readonly sales: readonly EnteredSale[];
-  readonly voids: readonly EnteredVoid[];
-} {
-  const sales: EnteredSale[] = [];
-  const voids: EnteredVoid[] = [];
+interface Entered {
+  readonly differing: ReadonlyMap<string, PointsDiffer>;
+  readonly taken: ReadonlyMap<string, TakenCard>;
+}
+
+/** Posts what was accepted: sales and voids together, but none past a link, which changes whose sales they are. */
+async function enter(
+  tx: DatabaseTransaction,
+  judged: readonly Judgement[],
+  circumstances: { readonly now: Instant; readonly controller: string },
+): Promise<Entered> {
+  const differing = new Map<string, PointsDiffer>();
+  const taken = new Map<string, TakenCard>();
+  let sales: EnteredSale[] = [];
+  let voids: EnteredVoid[] = [];
+  const flush = async (): Promise<void> => {
+    if (sales.length === 0 && voids.length === 0) return;
+    for (const [id, differs] of await postSales(tx, sales, voids, circumstances.now)) {
+      differing.set(id, differs);
+    }
+    [sales, voids] = [[], []];
+  };
   for (const judgement of judged) {
     if (judgement.kind !== 'accepted') continue;
     const { owner, entry, transaction } = judgement;
@@ -92,9 +131,17 @@ function enter(judged: readonly Judgement[]): {
       case 'sale.voided':
         voids.push({ ...place, transaction });
         break;
+      case 'credential.linked':
+      case 'credential.unlinked': {
+        await flush();
+        const card = await postLink(tx, judgement, transaction, circumstances);
+        if (card !== undefined) taken.set(entry.id, card);
+        break;
+      }
     }
   }
-  return { sales, voids };
+  await flush();
+  return { differing, taken };
 }
 
 /** Each journal once, in one order, so that two servers cannot wait for each other. */

@@ -10,7 +10,9 @@ import type { RetrySchedule } from '../../foundation/retry-schedule.ts';
 import type { Bus } from '../../sync/bus.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import type { JournalBatch } from '../../sync/contract/messages.ts';
+import { subjectOf } from '../../sync/contract/transaction.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
+import type { TakenCard } from '../cards/take-bank-card.ts';
 import type { Database } from '../database/database.ts';
 import { databaseCodeOf, isRefusedValue, isUnreachable } from '../database/faults.ts';
 import type { Statements } from '../statements.ts';
@@ -39,6 +41,10 @@ export interface IntakePorts {
   readonly log: Log;
   /** Told after every commit that changed something tills replicate. */
   readonly onCommitted: () => void;
+  /** Told after a commit that took a bank card from its customer: tills must learn it ahead of the feed. */
+  readonly onTaken?: (cards: readonly TakenCard[]) => void;
+  /** Who is responsible for what customers agree to, as their consents name it. */
+  readonly controller?: string;
 }
 
 /** How the intake does, for those who watch it. */
@@ -238,6 +244,8 @@ export class Intake implements Closable {
 
   async #settle(group: readonly JournalBatch[], outcome: readonly (readonly Judgement[])[]): Promise<void> {
     for (const judged of outcome) this.#count(judged);
+    const taken = outcome.flat().flatMap((each) => (each.kind === 'accepted' ? (each.taken ?? []) : []));
+    if (taken.length > 0) this.#ports.onTaken?.(taken);
     this.#ports.onCommitted();
     await this.#acknowledge(group, outcome);
   }
@@ -247,8 +255,8 @@ export class Intake implements Closable {
     group: readonly JournalBatch[],
     unpostable?: ReadonlySet<string>,
   ): Promise<readonly (readonly Judgement[])[]> {
-    const { database, clock } = this.#ports;
-    return this.#withDatabase(() => commitBatches(database, group, clock, unpostable));
+    const { database, clock, controller } = this.#ports;
+    return this.#withDatabase(() => commitBatches(database, group, clock, unpostable, controller));
   }
 
   async #withDatabase<T>(work: () => Promise<T>): Promise<T> {
@@ -272,7 +280,7 @@ export class Intake implements Closable {
       this.#counts[verdictOf(judgement).verdict] += 1;
       if (judgement.kind !== 'accepted' || judgement.differs === undefined) continue;
       this.#counts.pointsDiffer += 1;
-      const { saleId } = judgement.transaction;
+      const saleId = subjectOf(judgement.transaction);
       this.#ports.log.warn({ event: 'ledger.points-differ', saleId, ...judgement.differs });
     }
     const contradicting = judged.filter((judgement) => judgement.kind === 'contradicting');

@@ -2,9 +2,11 @@ import type { ErrorCode } from '../../foundation/error-codes.ts';
 import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-entry.ts';
 import type { EntryVerdict, JournalBatch } from '../../sync/contract/messages.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
+import type { TakenCard } from '../cards/take-bank-card.ts';
 import { checkChain } from './chain.ts';
 import type { StandingEntry } from './chain.ts';
 import { journalKey } from './journal-store.ts';
+import type { LinkEffect } from './judge-links.ts';
 import { readBody } from './read-body.ts';
 import type { Body } from './read-body.ts';
 
@@ -24,6 +26,10 @@ export interface Accepted extends Judged {
   readonly transaction: Transaction;
   /** Set when the till showed other points than were posted. */
   readonly differs?: PointsDiffer;
+  /** What a link or its end changes. */
+  readonly effect?: LinkEffect;
+  /** The bank card it took from its customer, which tills must learn at once. */
+  readonly taken?: TakenCard;
 }
 /** New, in its place in the chain, but nothing the ledger could take: into the journal alone. */
 export interface Refused extends Judged {

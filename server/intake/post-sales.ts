@@ -114,15 +114,16 @@ interface ReversalRow {
 
 /** Takes back the sales that are both posted and voided, and not taken back yet. */
 async function reverse(tx: DatabaseTransaction, saleIds: readonly string[], now: Instant): Promise<void> {
-  // What was earned with a card that found its owner since has moved to the owner, so it is taken from there. A claim
-  // before the posting moved other points.
+  // What was earned with a card that found its owner since has moved to them, so it is taken from whom it moved to; the
+  // card may belong to somebody else by now. A claim before the posting moved other points.
   const { rows } = await sql<ReversalRow>`
     select v.entry_id as id, v.sale_id, j.at, j.till, j.incarnation, j.seq, p.points,
-      case when p.account_id like 'unclaimed:%' and exists (
-             select from ledger_posting q join ledger_transaction t on t.id = q.transaction_id
-             where q.account_id = p.account_id and q.position > p.position and t.kind = 'claim')
-           then coalesce('member:' || (select k.customer_id from credential k
-                                       where k.index = substr(p.account_id, length('unclaimed:') + 1)), p.account_id)
+      case when p.account_id like 'unclaimed:%'
+           then coalesce((select m.account_id from ledger_posting q
+                          join ledger_transaction t on t.id = q.transaction_id and t.kind = 'claim'
+                          join ledger_posting m on m.transaction_id = t.id and m.account_id <> p.account_id
+                          where q.account_id = p.account_id and q.position > p.position
+                          order by q.position limit 1), p.account_id)
            else p.account_id end as account
     from sale_void v
     join ledger_transaction s on s.idempotency_key = 'sale:' || v.sale_id and s.id = v.completed

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Clock } from '../../foundation/clock.ts';
+import type { Clock, Instant } from '../../foundation/clock.ts';
 import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
@@ -30,19 +30,32 @@ export async function claimPoints(
   cards: readonly { readonly index: BlindIndex; readonly customerId: string }[],
   ports: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
+  const now = ports.clock.now();
+  await claimPointsAs(tx, cards, now, () => uuidV7(now, ports.random));
+}
+
+/**
+ * The same where something else gives the claims their ids.
+ * @param newId a UUID for each claim, never used for another ledger transaction
+ */
+export async function claimPointsAs(
+  tx: DatabaseTransaction,
+  cards: readonly { readonly index: BlindIndex; readonly customerId: string }[],
+  now: Instant,
+  newId: () => string,
+): Promise<void> {
   if (cards.length === 0) return;
   const { rows } = await sql<{ id: string; balance: number }>`
     select id, balance from ledger_account
     where id = any(${cards.map(({ index }) => unclaimedAccount(index))}::text[]) and balance <> 0
     order by id for update`.execute(tx);
   const ownerOf = new Map(cards.map(({ index, customerId }) => [unclaimedAccount(index), customerId]));
-  const now = ports.clock.now();
   await post(
     tx,
     rows.flatMap(({ id: account, balance }) => {
       const owner = ownerOf.get(account);
       if (owner === undefined) return [];
-      const id = uuidV7(now, ports.random);
+      const id = newId();
       return [
         {
           id,

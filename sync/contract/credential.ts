@@ -34,9 +34,14 @@ export class Credential {
     return this.#value;
   }
 
-  /** For people: `card …4821`; of a number so short that this would give it away, the kind alone. */
+  /**
+   * For people: `card …4821`; of a number so short that this would give it away, the kind alone, and of a bank card
+   * too: the end of its alias is not what is printed on it.
+   */
   toString(): string {
-    return this.#value.length < SHOWN_FROM_LENGTH ? this.kind : `${this.kind} …${this.#value.slice(-4)}`;
+    return this.kind === 'bankcard' || this.#value.length < SHOWN_FROM_LENGTH
+      ? this.kind
+      : `${this.kind} …${this.#value.slice(-4)}`;
   }
 
   toJSON(): string {

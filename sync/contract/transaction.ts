@@ -3,6 +3,7 @@ import { Basket } from './basket.ts';
 import { BLIND_INDEX_PATTERN } from './blind-index.ts';
 import { identifierKinds, trustLevels } from './credential.ts';
 import { InstantMs, StoreId, Uuid } from './ids.ts';
+import { CredentialLinked, CredentialUnlinked } from './link.ts';
 import { PROGRAMME_VERSION_MAX } from './replica-documents.ts';
 
 /** Whose sale it is, as far as the till knew: the card always, the customer when the replica had it. */
@@ -47,7 +48,26 @@ export const SaleVoided = z.strictObject({
 });
 
 /** Everything a till can put into its journal. */
-export const Transaction = z.discriminatedUnion('kind', [SaleCompleted, SaleVoided]);
+export const Transaction = z.discriminatedUnion('kind', [
+  SaleCompleted,
+  SaleVoided,
+  CredentialLinked,
+  CredentialUnlinked,
+]);
 export type Transaction = z.infer<typeof Transaction>;
 export type SaleCompleted = z.infer<typeof SaleCompleted>;
 export type SaleVoided = z.infer<typeof SaleVoided>;
+/** A transaction of a sale. */
+export type SaleTransaction = SaleCompleted | SaleVoided;
+
+/** What a transaction is about: its sale or its link. A subject has one entry of each kind. */
+export function subjectOf(transaction: Transaction): string {
+  switch (transaction.kind) {
+    case 'sale.completed':
+    case 'sale.voided':
+      return transaction.saleId;
+    case 'credential.linked':
+    case 'credential.unlinked':
+      return transaction.linkId;
+  }
+}
