@@ -9,57 +9,67 @@ import { StoreId, TenantId, TillId } from '../sync/contract/ids.ts';
 import { Currency } from '../sync/contract/money.ts';
 import { MqttConfig, withAbsolutePaths } from '../sync/mqtt/config.ts';
 import { ApiConfig } from './api/config.ts';
+import { DoubleReadsConfig, readerProblems } from './double-reads-config.ts';
+import { PassThroughConfig } from './pass-through/config.ts';
 
 const FilePath = z.string().min(1).max(4_096);
 
 /** Everything a till is told; one YAML file. */
-export const EdgeConfig = z.strictObject({
-  tenant: TenantId,
-  till: TillId,
-  store: StoreId,
-  currency: Currency.describe('Currency of this till until the programme has come from the server, ISO 4217'),
-  dataFolder: FilePath.describe('Folder of the replica and the journal; one daemon only may use it'),
-  keys: z.strictObject({
-    tillKeyFile: FilePath.describe(
-      'Key this till’s files are encrypted with, 32 bytes in base64url, mode 0600',
+export const EdgeConfig = z
+  .strictObject({
+    tenant: TenantId,
+    till: TillId,
+    store: StoreId,
+    currency: Currency.describe(
+      'Currency of this till until the programme has come from the server, ISO 4217',
     ),
-    identifierKeyFile: FilePath.describe(
-      'The programme’s key for the blind index, the same as on the server, mode 0600',
-    ),
-    serverPublicKeyFile: FilePath.describe('Ed25519 public key of the server, PEM'),
-  }),
-  broker: MqttConfig,
-  readers: ReaderConfigs.default([]),
-  cardSchemes: CardSchemes,
-  api: ApiConfig,
-  journal: z
-    .strictObject({
-      unconfirmedMax: z
-        .int()
-        .min(100)
-        .max(10_000_000)
-        .default(1_000_000)
-        .describe('Refuse new sales beyond this many entries the server has not confirmed'),
-    })
-    .prefault({}),
-  replica: z
-    .strictObject({
-      pollSeconds: z
-        .int()
-        .min(5)
-        .max(3_600)
-        .default(60)
-        .describe('Ask the server for changes at least this often; notices make it ask at once'),
-      noticeJitterMs: z
-        .int()
-        .min(0)
-        .max(60_000)
-        .default(500)
-        .describe('Wait a random time up to this before following a notice that went to every till'),
-    })
-    .prefault({}),
-  logLevel: z.enum(logLevels).default('info').describe('How much is logged on standard error'),
-});
+    dataFolder: FilePath.describe('Folder of the replica and the journal; one daemon only may use it'),
+    keys: z.strictObject({
+      tillKeyFile: FilePath.describe(
+        'Key this till’s files are encrypted with, 32 bytes in base64url, mode 0600',
+      ),
+      identifierKeyFile: FilePath.describe(
+        'The programme’s key for the blind index, the same as on the server, mode 0600',
+      ),
+      serverPublicKeyFile: FilePath.describe('Ed25519 public key of the server, PEM'),
+    }),
+    broker: MqttConfig,
+    readers: ReaderConfigs.default([]),
+    doubleReads: DoubleReadsConfig.prefault({}),
+    passThrough: PassThroughConfig.prefault({}),
+    cardSchemes: CardSchemes,
+    api: ApiConfig,
+    journal: z
+      .strictObject({
+        unconfirmedMax: z
+          .int()
+          .min(100)
+          .max(10_000_000)
+          .default(1_000_000)
+          .describe('Refuse new sales beyond this many entries the server has not confirmed'),
+      })
+      .prefault({}),
+    replica: z
+      .strictObject({
+        pollSeconds: z
+          .int()
+          .min(5)
+          .max(3_600)
+          .default(60)
+          .describe('Ask the server for changes at least this often; notices make it ask at once'),
+        noticeJitterMs: z
+          .int()
+          .min(0)
+          .max(60_000)
+          .default(500)
+          .describe('Wait a random time up to this before following a notice that went to every till'),
+      })
+      .prefault({}),
+    logLevel: z.enum(logLevels).default('info').describe('How much is logged on standard error'),
+  })
+  .check((context) => {
+    for (const problem of readerProblems(context.value)) context.issues.push({ code: 'custom', ...problem });
+  });
 
 export type EdgeConfig = Frozen<z.infer<typeof EdgeConfig>>;
 
@@ -78,6 +88,12 @@ export function readEdgeConfig(path: string): EdgeConfig {
       tillKeyFile: at(keys.tillKeyFile),
       identifierKeyFile: at(keys.identifierKeyFile),
       serverPublicKeyFile: at(keys.serverPublicKeyFile),
+    },
+    passThrough: {
+      ...config.passThrough,
+      outputs: config.passThrough.outputs.map((output) =>
+        output.kind === 'pty' ? { ...output, path: at(output.path) } : output,
+      ),
     },
     broker: withAbsolutePaths(broker, at),
     api: { ...api, tokenFile: at(api.tokenFile), displayTokenFile: at(api.displayTokenFile) },

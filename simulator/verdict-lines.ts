@@ -15,6 +15,8 @@ export function verdictLines(
       return [
         ['product', `${outcome.code} (${outcome.symbology}), handed on to the POS by reader ${readerId}`],
       ];
+    case 'claimed':
+      return [['product', `for the client that has claimed reader ${readerId}`]];
     case 'refused':
       return [['refused', `a payment card, nothing of it is kept: ${outcome.reason} [${outcome.code}]`]];
     case 'unreadable':

@@ -3,7 +3,8 @@ import type { Clock } from '../../foundation/clock.ts';
 import { asError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { EventMessage, TillEvent } from './events.ts';
-import type { TillPort } from './till-port.ts';
+import type { Caller } from './gate.ts';
+import type { TillNews, TillPort } from './till-port.ts';
 
 /** WebSocket close codes (RFC 6455, 7.4; 4000–4999 are the application's own). */
 export const CLOSE_TOO_SLOW = 4008;
@@ -38,8 +39,11 @@ export class EventStream {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #limits: StreamLimits;
-  readonly #clients = new Set<WebSocket>();
+  readonly #clients = new Map<WebSocket, { readonly id: string; readonly caller: Caller }>();
   readonly #stopListening: () => void;
+  /** No connection of a process has the name of one before its start. */
+  readonly #namePrefix: string;
+  #named = 0;
   #n = 1;
 
   constructor(till: TillPort, clock: Clock, log: Log, limits: StreamLimits) {
@@ -47,6 +51,7 @@ export class EventStream {
     this.#clock = clock;
     this.#log = log;
     this.#limits = limits;
+    this.#namePrefix = clock.now().toString(36);
     this.#stopListening = till.onEvent((event) => this.#broadcast(event));
   }
 
@@ -55,12 +60,17 @@ export class EventStream {
     return this.#clients.size;
   }
 
+  /** Whether a client of this name is being told, and whether it may change things. */
+  has(clientId: string): boolean {
+    return [...this.#clients.values()].some(({ id, caller }) => id === clientId && caller === 'pos');
+  }
+
   /** Takes a client whose token has been checked: greets it and tells it all from here on. */
-  accept(socket: WebSocket): void {
+  accept(socket: WebSocket, caller: Caller = 'pos'): void {
     let messages = 0;
-    socket.on('close', () => this.#clients.delete(socket));
+    socket.on('close', () => this.#forget(socket));
     socket.on('error', (error) => {
-      this.#clients.delete(socket);
+      this.#forget(socket);
       this.#log.debug({ event: 'api.client-failed', error: asError(error) });
     });
     socket.on('message', () => {
@@ -72,29 +82,45 @@ export class EventStream {
       return;
     }
     const { sync, readers } = this.#till.status();
+    this.#named += 1;
+    const id = `${this.#namePrefix}-${this.#named}`;
     const hello: TillEvent = {
       event: 'hello',
+      clientId: id,
       till: this.#till.till,
       store: this.#till.store,
       sale: this.#till.sales.current() ?? null,
       sync,
       readers: [...readers],
     };
-    this.#clients.add(socket);
+    this.#clients.set(socket, { id, caller });
     this.#send(socket, this.#encode(hello));
   }
 
   /** Ends every connection. */
   close(): void {
     this.#stopListening();
-    for (const socket of this.#clients) this.#cutOff(socket, CLOSE_GOING_AWAY, 'the till is closing');
+    for (const socket of this.#clients.keys()) this.#cutOff(socket, CLOSE_GOING_AWAY, 'the till is closing');
   }
 
-  #broadcast(event: TillEvent): void {
+  #broadcast({ onlyFor, ...event }: TillNews): void {
     this.#n += 1;
     if (this.#clients.size === 0) return;
     const bytes = this.#encode(event);
-    for (const socket of this.#clients) this.#send(socket, bytes);
+    // Two programs of the POS must not both sell what was scanned once; the display sells nothing.
+    const withheld =
+      onlyFor !== undefined && event.event === 'scan'
+        ? this.#encode({ ...event, outcome: { kind: 'claimed' } })
+        : bytes;
+    for (const [socket, { id, caller }] of this.#clients) {
+      this.#send(socket, caller === 'pos' && id !== onlyFor ? withheld : bytes);
+    }
+  }
+
+  #forget(socket: WebSocket): void {
+    const client = this.#clients.get(socket);
+    this.#clients.delete(socket);
+    if (client !== undefined) this.#till.claims.clientGone(client.id);
   }
 
   #encode(payload: TillEvent): Buffer {
@@ -113,7 +139,7 @@ export class EventStream {
 
   /** Nothing more is told it; a client that does not read the reason either loses the connection. */
   #cutOff(socket: WebSocket, code: number, reason: string): void {
-    this.#clients.delete(socket);
+    this.#forget(socket);
     socket.close(code, reason);
     const cancel = this.#clock.schedule(this.#limits.closeMs, () => socket.terminate());
     socket.once('close', cancel);

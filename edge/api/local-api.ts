@@ -21,6 +21,7 @@ import type { StreamLimits } from './event-stream.ts';
 import { EVENT_PROTOCOL, checkSender, checkToken } from './gate.ts';
 import type { Tokens } from './gate.ts';
 import { parseBody } from './json-body.ts';
+import { claimRoutes } from './claim-routes.ts';
 import { describeRoutes } from './open-api.ts';
 import { saleRoutes } from './sale-routes.ts';
 import { tillRoutes } from './till-routes.ts';
@@ -83,8 +84,12 @@ export class LocalApi implements Closable {
       });
       await describeRoutes(app);
       guard(app, doors, tokens);
+      await app.register(claimRoutes(till.claims, stream), { prefix: '/v1' });
       await app.register(saleRoutes(till), { prefix: '/v1' });
-      await app.register(tillRoutes(till, stream), { prefix: '/v1' });
+      await app.register(
+        tillRoutes(till, stream, (request) => checkToken(request, tokens)),
+        { prefix: '/v1' },
+      );
       app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
       await serveDisplay(app, options.displayFolder ?? DISPLAY_FOLDER);
 

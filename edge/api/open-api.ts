@@ -22,7 +22,7 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
           'The local API of a till, served to this machine only. Amounts are integers in minor units.',
           'Every call may be repeated. Errors are { error: { code, message, problems? } } with these codes:',
           ...Object.entries(errorCodes)
-            .filter(([code]) => /^(API|SALE|PAN|REC|JRN_FULL|DATA_DISK)/.test(code))
+            .filter(([code]) => /^(API|READER|CLAIM|SALE|PAN|REC|JRN_FULL|DATA_DISK)/.test(code))
             .map(([code, [cause]]) => `- ${code}: ${cause}`),
         ].join('\n'),
       },

@@ -1,14 +1,20 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { StammkundeError } from '../../foundation/errors.ts';
 import { ErrorBody } from './api-error.ts';
 import { IdentificationView, StatusView, TypedNumberRequest } from './api-schemas.ts';
 import type { EventStream } from './event-stream.ts';
+import type { Caller } from './gate.ts';
 import type { TillPort } from './till-port.ts';
 
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody };
 
 /** The till beside its sales: how it is, numbers typed by people, and all that happens. */
-export function tillRoutes(till: TillPort, stream: EventStream): FastifyPluginAsyncZod {
+export function tillRoutes(
+  till: TillPort,
+  stream: EventStream,
+  callerOf: (request: IncomingMessage) => Caller,
+): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/status',
@@ -20,8 +26,16 @@ export function tillRoutes(till: TillPort, stream: EventStream): FastifyPluginAs
         },
       },
       async () => {
-        const { sync, readers } = till.status();
-        return { till: till.till, store: till.store, sync, readers: [...readers] };
+        const { sync, readers, passThrough } = till.status();
+        return {
+          till: till.till,
+          store: till.store,
+          sync,
+          readers: [...readers],
+          ...(passThrough === undefined
+            ? {}
+            : { passThrough: { outputs: [...passThrough.outputs], claims: [...passThrough.claims] } }),
+        };
       },
     );
     app.post(
@@ -60,7 +74,7 @@ export function tillRoutes(till: TillPort, stream: EventStream): FastifyPluginAs
       handler: () => {
         throw new StammkundeError('API_NOT_FOUND', 'connect here by WebSocket');
       },
-      wsHandler: (socket) => stream.accept(socket),
+      wsHandler: (socket, request) => stream.accept(socket, callerOf(request.raw)),
     });
   };
 }

@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useMemo, useReducer, useState } from 'react';
 import type { Clock } from '../../foundation/clock.ts';
 import { Hero } from './components/hero.tsx';
+import { SmallIcon } from './components/icons.tsx';
 import { SalePanel } from './components/sale-panel.tsx';
 import { SpeechContext } from './components/speech.tsx';
 import { StatusBar } from './components/status-bar.tsx';
@@ -9,7 +10,8 @@ import { type ConnectionPorts, TillConnection } from './connection.ts';
 import { formatFor } from './format.ts';
 import { type Language, localeOf, texts } from './language.ts';
 import { sceneOf } from './scene.ts';
-import { nothingKnown, reduce, tillNow } from './state.ts';
+import { type HandedOn, nothingKnown, reduce, tillNow } from './state.ts';
+import type { Texts } from './texts/texts.ts';
 
 /** How often ages are told anew and what is over goes, ms. */
 const TICK_MS = 1_000;
@@ -21,6 +23,17 @@ interface AppProps {
   readonly firstLanguage: Language;
   readonly preferred: readonly string[];
   readonly onLanguage: (language: Language) => void;
+}
+
+function handedOnText(kind: HandedOn, t: Texts): string {
+  switch (kind) {
+    case 'handed-on':
+      return t.handedOn;
+    case 'waiting':
+      return t.handedOnWaiting;
+    case 'paused':
+      return t.handedOnPaused;
+  }
 }
 
 /** The cashier's page: it listens to the till and shows what it hears. */
@@ -82,6 +95,12 @@ export function App({ clock, ports, firstLanguage, preferred, onLanguage }: AppP
           onClick={passing ? () => dispatch({ kind: 'dismiss' }) : undefined}
         >
           <Hero scene={scene} currency={state.currency} now={now} />
+          {state.handedOn !== null && (
+            <p className={`handed-on handed-on-${state.handedOn.kind}`} data-handed-on={state.handedOn.kind}>
+              <SmallIcon name="reader" />
+              {handedOnText(state.handedOn.kind, speech.t)}
+            </p>
+          )}
           {passing && <p className="dismiss">{speech.t.dismissHint}</p>}
         </main>
         {state.sale !== null && <SalePanel sale={state.sale} product={state.product} />}

@@ -18,6 +18,8 @@ import type { Instant } from '../../foundation/clock.ts';
 export const CLOSED_SHOWN_MS = 12_000;
 /** How long a refused or unreadable scan stays, ms. */
 export const NOTICE_SHOWN_MS = 8_000;
+/** How long it is said what became of a product, ms. */
+export const HANDED_ON_SHOWN_MS = 4_000;
 /** How long somebody identified without a sale stays in view, ms: they may have left. */
 export const UNATTACHED_SHOWN_MS = 180_000;
 
@@ -49,6 +51,9 @@ type Notice =
   | { readonly kind: 'refused'; readonly sinceMs: number }
   | { readonly kind: 'unreadable'; readonly code: string; readonly sinceMs: number };
 
+/** What became of a scan that identifies nobody: the POS has it, or does not take it. */
+export type HandedOn = 'handed-on' | 'waiting' | 'paused';
+
 /** Everything the page shows is derived from this. */
 export interface ViewState {
   readonly link: Link;
@@ -64,6 +69,8 @@ export interface ViewState {
   readonly notice: Notice | null;
   /** The product code last read in this sale, exactly as read. */
   readonly product: string | null;
+  /** What became of the product last read, said for a moment. */
+  readonly handedOn: { readonly kind: HandedOn; readonly sinceMs: number } | null;
   /** The currency last seen in a basket; offers carry none. */
   readonly currency: string | null;
   /** The till's wall clock at a moment of the page's monotonic clock. */
@@ -90,6 +97,7 @@ export const nothingKnown: ViewState = {
   person: null,
   notice: null,
   product: null,
+  handedOn: null,
   currency: null,
   heard: null,
   monotonicMs: 0,
@@ -129,12 +137,13 @@ function afterLink(state: ViewState, link: Link, monotonicMs: number): ViewState
 
 function afterTick(state: ViewState, monotonicMs: number): ViewState {
   const over = (sinceMs: number, shownMs: number): boolean => monotonicMs - sinceMs >= shownMs;
-  const { closed, notice, person } = state;
+  const { closed, notice, person, handedOn } = state;
   return {
     ...state,
     monotonicMs,
     closed: closed !== null && over(closed.sinceMs, CLOSED_SHOWN_MS) ? null : closed,
     notice: notice !== null && over(notice.sinceMs, NOTICE_SHOWN_MS) ? null : notice,
+    handedOn: handedOn !== null && over(handedOn.sinceMs, HANDED_ON_SHOWN_MS) ? null : handedOn,
     person:
       person !== null &&
       person.saleId === null &&
@@ -197,21 +206,36 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
   }
 }
 
-function afterScan(
-  state: ViewState,
-  outcome: Extract<EventMessage['payload'], { event: 'scan' }>['outcome'],
-): ViewState {
+function afterScan(state: ViewState, outcome: Outcome): ViewState {
   const sinceMs = state.monotonicMs;
   switch (outcome.kind) {
     case 'credential':
-      return { ...state, notice: null };
+      return { ...state, notice: null, handedOn: null };
     case 'product':
-      return { ...state, notice: null, closed: null, product: outcome.code };
+      return {
+        ...state,
+        notice: null,
+        closed: null,
+        product: outcome.code,
+        handedOn: { kind: handedOnOf(outcome.passedOn), sinceMs },
+      };
     case 'refused':
-      return { ...state, notice: { kind: 'refused', sinceMs } };
+      return { ...state, handedOn: null, notice: { kind: 'refused', sinceMs } };
     case 'unreadable':
-      return { ...state, notice: { kind: 'unreadable', code: outcome.code, sinceMs } };
+      // What the POS has got must not be scanned again.
+      return outcome.passedOn === undefined
+        ? { ...state, handedOn: null, notice: { kind: 'unreadable', code: outcome.code, sinceMs } }
+        : { ...state, notice: null, handedOn: { kind: handedOnOf(outcome.passedOn), sinceMs } };
+    case 'claimed':
+      return state;
   }
+}
+
+type Outcome = Extract<EventMessage['payload'], { event: 'scan' }>['outcome'];
+
+/** Told as an event or to the one client that claimed the reader, the POS has it as well. */
+function handedOnOf(passedOn: Extract<Outcome, { kind: 'product' }>['passedOn']): HandedOn {
+  return passedOn === 'waiting' || passedOn === 'paused' ? passedOn : 'handed-on';
 }
 
 function afterSale(state: ViewState, sale: SaleView): ViewState {

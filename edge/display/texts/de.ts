@@ -67,6 +67,9 @@ export const de: Texts = {
   earnUnknown: 'Punkte noch offen',
   ofWhichBonus: (points) => `davon ${points} Bonus`,
   lastRead: 'Zuletzt gelesen',
+  handedOn: 'An die Kasse weitergegeben',
+  handedOnWaiting: 'Die Kasse nimmt den Artikel nicht an',
+  handedOnPaused: 'Die Kasse nimmt gerade keine Artikel an',
 
   completed: 'Einkauf abgeschlossen',
   completedFor: (name) => `Danke, ${name}!`,

@@ -67,6 +67,9 @@ export const en: Texts = {
   earnUnknown: 'points not settled yet',
   ofWhichBonus: (points) => `${points} of them bonus`,
   lastRead: 'Last read',
+  handedOn: 'Handed on to the POS',
+  handedOnWaiting: 'The POS does not take the article',
+  handedOnPaused: 'The POS takes no articles at the moment',
 
   completed: 'Sale completed',
   completedFor: (name) => `Thank you, ${name}!`,

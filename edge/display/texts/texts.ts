@@ -69,6 +69,9 @@ export interface Texts {
   readonly earnUnknown: string;
   readonly ofWhichBonus: (points: string) => string;
   readonly lastRead: string;
+  readonly handedOn: string;
+  readonly handedOnWaiting: string;
+  readonly handedOnPaused: string;
 
   readonly completed: string;
   readonly completedFor: (name: string) => string;

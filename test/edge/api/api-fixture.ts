@@ -14,6 +14,7 @@ import { LocalApi } from '../../../edge/api/local-api.ts';
 import type { LocalApiOptions } from '../../../edge/api/local-api.ts';
 import type { IdentifiedNews, TillNews, TillPort } from '../../../edge/api/till-port.ts';
 import type { Journal } from '../../../edge/journal/journal.ts';
+import { ReaderClaims } from '../../../edge/pass-through/reader-claims.ts';
 import { identificationView } from '../../../edge/sale/sale-view.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { openJournal, temporaryFolder } from '../journal/journal-fixture.ts';
@@ -61,6 +62,7 @@ export async function openApi(
       },
       readers: [{ id: 'counter', kind: 'serial', status: 'ready', code: null, scans: 3 }],
     }),
+    claims: new ReaderClaims(['counter', 'portal'], clock),
     identifyTyped: async (number) => {
       if (number.startsWith('4')) return { kind: 'refused', code: 'PAN_REJECTED', reason: 'a payment card' };
       const card = identified(clock);
