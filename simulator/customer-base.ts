@@ -1,8 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Clock } from '../foundation/clock.ts';
+import type { Random } from '../foundation/random.ts';
 import { demoOffers, demoProgramme } from './demo-programme.ts';
+import { membersWithPhone, phoneOf } from './phone.ts';
 import { POPULATION_VERSION } from './population.ts';
 import type { GeneratedCard, GeneratedCustomer, Population } from './population.ts';
+import { SHOP } from './shop-files.ts';
 import type { NewCard, NewCustomer, ServerClient } from './server-client.ts';
 
 /** Customers made by one request. */
@@ -19,9 +22,14 @@ export async function importCustomerBase(
   server: ServerClient,
   population: Population,
   markFile: string,
-  { clock, say }: { readonly clock: Clock; readonly say: (line: string) => void },
+  {
+    clock,
+    random,
+    say,
+  }: { readonly clock: Clock; readonly random: Random; readonly say: (line: string) => void },
 ): Promise<void> {
-  const mark = `${population.size} customers, generator ${POPULATION_VERSION}`;
+  const withPhone = membersWithPhone(population);
+  const mark = `${population.size} customers, ${withPhone.length} phones, generator ${POPULATION_VERSION}`;
   const imported = await readFile(markFile, 'utf8').catch(() => undefined);
   if (imported === mark) return;
   if (imported !== undefined) {
@@ -41,6 +49,9 @@ export async function importCustomerBase(
       ...(customer.status === 'blocked' ? [() => server.blockCustomer(customer.id)] : []),
     ]);
     for (const some of inBatches(blocked, TOGETHER)) await Promise.all(some.map((block) => block()));
+  }
+  for (const { id, ordinal } of withPhone) {
+    await server.enrolDevice(id, phoneOf(ordinal, { tenant: SHOP.tenant, clock, random }).publicKey);
   }
   await writeFile(markFile, mark);
 }

@@ -93,6 +93,11 @@ export class ServerClient {
     await this.#http.call('POST', `/v1/cards/${id}/block`, Card);
   }
 
+  /** Gives a customer's phone the right to sign. */
+  async enrolDevice(customerId: string, publicKey: string): Promise<void> {
+    await this.#http.call('POST', `/v1/customers/${customerId}/devices`, Card, { publicKey });
+  }
+
   async blockCustomer(customerId: string): Promise<void> {
     await this.#http.call('PATCH', `/v1/customers/${customerId}`, Anything, { status: 'blocked' });
   }

@@ -14,6 +14,7 @@ import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';
 import { NetworkProxy } from './network-proxy.ts';
 import type { NetworkState } from './network-proxy.ts';
+import { membersWithPhone } from './phone.ts';
 import type { Population } from './population.ts';
 import type { VirtualScanner } from './readers/virtual-scanner.ts';
 import { VirtualSerialScanner } from './readers/virtual-serial-scanner.ts';
@@ -176,7 +177,7 @@ async function open(options: ShopOptions, opened: Opened, make: (parts: ShopPart
     what: 'the server',
     signal: serverGone,
   });
-  await importCustomerBase(server, population, paths.baseMark, { clock, say });
+  await importCustomerBase(server, population, paths.baseMark, { clock, random, say });
 
   configureTill(paths, { apiPort: ports.tillApi, brokerPort: network.port, scannerPort: tcp.port });
 
@@ -226,6 +227,7 @@ async function waitForReplica(
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<void> {
+  const credentials = population.cardCount + membersWithPhone(population).length;
   const common = { clock, everyMs: LOOK_EVERY_MS, signal };
   await waitUntil(() => shop.till.status(), { ...common, deadlineMs: TILL_DEADLINE_MS, what: 'the till' });
   say(`waiting until the till holds ${population.size} customers …`);
@@ -236,7 +238,7 @@ async function waitForReplica(
         sync.server === 'connected' &&
         sync.replica.ready &&
         sync.replica.customers === population.size &&
-        sync.replica.credentials === population.cardCount;
+        sync.replica.credentials === credentials;
       return complete && readers.every((reader) => reader.status === 'ready') ? true : undefined;
     },
     { ...common, deadlineMs: REPLICA_DEADLINE_MS, what: 'a complete replica and readers that are ready' },
