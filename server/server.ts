@@ -15,6 +15,7 @@ import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
 import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
 import { Api } from './api/api.ts';
+import { bankCardRoutes } from './api/bank-card-routes.ts';
 import { customerRoutes } from './api/customer-routes.ts';
 import { deviceRoutes } from './api/device-routes.ts';
 import { healthRoutes } from './api/health-routes.ts';
@@ -24,6 +25,7 @@ import { programmeRoutes } from './api/programme-routes.ts';
 import { BrokerAccess } from './broker/access.ts';
 import { EmbeddedBroker } from './broker/embedded-broker.ts';
 import { SchemeCardNumbers } from './cards/card-numbers.ts';
+import { BankCards } from './cards/bank-cards.ts';
 import { Cards } from './cards/cards.ts';
 import type { Changes } from './changes.ts';
 import type { ServerConfig } from './config.ts';
@@ -109,7 +111,19 @@ async function compose(
       bus?.publish(topic, payload, options) ?? Promise.resolve('offline'),
   };
   const shared = { database, topics, statements, clock, log };
-  const intake = new Intake({ ...shared, bus: outbox, random, onCommitted: () => publisher?.changed() });
+  const intake = new Intake({
+    ...shared,
+    bus: outbox,
+    random,
+    controller: config.tenant,
+    onCommitted: () => publisher?.changed(),
+    onTaken: (cards) => {
+      for (const { xid, seq, document } of cards) {
+        const position = { epoch: database.epoch, xid, seq };
+        publisher?.urgent({ position, credentials: [document], customers: [] });
+      }
+    },
+  });
   const indexer = new BlindIndexer(keys.identifierKey, config.tenant);
   const codes = { database, indexer, tenant: config.tenant, serverSecret: keys.secret, clock, random };
   const appCodes = new AppCodes(codes);
@@ -157,6 +171,7 @@ async function compose(
         routes: [
           healthRoutes(health),
           customerRoutes(customers, new Cards(services)),
+          bankCardRoutes(new BankCards({ ...services, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),
           programmeRoutes(database, publisher, clock),

@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000;
 /** The rules of the demo: a point for each full euro, more in higher tiers, none for what the law or margins forbid. */
 export const demoProgramme: ProgrammeDocument = {
   id: 'programme',
-  version: 1,
+  version: 2,
   currency: 'EUR',
   earn: { points: 1, perMinor: 100, excludedCategories: ['tobacco', 'gift-card', 'deposit'] },
   tiers: [
@@ -15,6 +15,16 @@ export const demoProgramme: ProgrammeDocument = {
     { id: 'gold', name: { de: 'Gold', en: 'Gold' }, earnPercent: 150 },
   ],
   staleAfterMs: 3 * DAY_MS,
+  consentTexts: [
+    {
+      purpose: 'bankcard_link',
+      version: '2026-11',
+      text: {
+        de: 'Ich bin einverstanden, dass meine Bankkarte mit meiner Kundenkarte verknüpft wird. Dann erkennt mich die Kasse, wenn ich mit dieser Karte bezahle, und schreibt mir die Punkte gut. Gespeichert wird nur eine verschlüsselte Kennung aus dem Zahlungsterminal, nie die Kartennummer. Einlösen kann ich Punkte damit nicht. Ich kann die Verknüpfung jederzeit an jeder Kasse und beim Kundendienst aufheben; die bis dahin gesammelten Punkte bleiben mir. Die Mitgliedschaft hängt nicht davon ab.',
+        en: 'I agree that my bank card is linked to my loyalty card. The till then recognises me when I pay with this card, and I earn my points. Only an encrypted reference from the payment terminal is kept, never the card number. It cannot be used to redeem points. I can end the link at any time, at any till and through customer service; the points earned until then stay mine. My membership does not depend on it.',
+      },
+    },
+  ],
 };
 
 /** Offers of every kind, among them one that is over and one that has not begun, so a till can show why not. */
