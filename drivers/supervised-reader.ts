@@ -1,5 +1,4 @@
 import type { Clock } from '../foundation/clock.ts';
-import { sleep } from '../foundation/clock.ts';
 import { withDeadline } from '../foundation/deadline.ts';
 import type { ErrorCode } from '../foundation/error-codes.ts';
 import { asError, isFault, StammkundeError } from '../foundation/errors.ts';
@@ -60,6 +59,10 @@ export class SupervisedReader implements Closable {
   #started = false;
   #wasReady = false;
   #reportedCode: ErrorCode | undefined;
+  /** Ends the wait before the next attempt to open. */
+  #endWait: (() => void) | undefined;
+  /** Devices changed while it was being opened: that attempt may have looked too early. */
+  #changedMeanwhile = false;
 
   constructor(options: SupervisedReaderOptions) {
     this.#options = options;
@@ -91,9 +94,16 @@ export class SupervisedReader implements Closable {
     }
   }
 
+  /** Devices came or went: one that waits for its device looks again now. */
+  devicesChanged(): void {
+    this.#changedMeanwhile = true;
+    this.#endWait?.();
+  }
+
   /** Ends the loop wherever it stands and lets go of the device. */
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#endWait?.();
     await this.#loop;
     if (this.#state.kind !== 'closed') this.#become({ kind: 'closed' });
   }
@@ -103,10 +113,11 @@ export class SupervisedReader implements Closable {
     let failures = 0;
     while (!this.#stop.signal.aborted) {
       this.#become({ kind: 'opening', attempt: failures });
+      this.#changedMeanwhile = false;
       const outcome = await this.#session();
       if (this.#stop.signal.aborted) return;
       if (outcome.recovered) failures = 0;
-      const delayMs = retryDelayMs(reopen, failures, random);
+      const delayMs = retryDelayMs(reopen, this.#changedMeanwhile ? 0 : failures, random);
       failures += 1;
       this.#report(outcome.fault);
       this.#become({
@@ -115,12 +126,18 @@ export class SupervisedReader implements Closable {
         attempt: failures,
         dueMonotonicMs: clock.monotonicMs() + delayMs,
       });
-      try {
-        await sleep(clock, delayMs, this.#stop.signal);
-      } catch {
-        return; // closed while waiting
-      }
+      await this.#wait(delayMs);
     }
+  }
+
+  /** Resolves after `delayMs`, or when something ends the wait. */
+  async #wait(delayMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.schedule(delayMs, resolve);
+    this.#endWait = resolve;
+    await promise;
+    this.#endWait = undefined;
+    cancel();
   }
 
   /** From one opening to the loss of what was opened. Never throws. */

@@ -67,6 +67,11 @@ export class ReaderSupervisor implements Closable {
     return this.#readers.map((reader) => reader.status());
   }
 
+  /** Devices came or went, or the machine slept: every reader that waits for its device looks again now. */
+  devicesChanged(): void {
+    for (const reader of this.#readers) reader.devicesChanged();
+  }
+
   /** Lets go of every device. From the moment it is called no scan is handed on any more. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAll();

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DoubleReadRules } from '../drivers/double-read-gate.ts';
 import type { ReaderStatus } from '../drivers/driver.ts';
+import { DeviceArrivals } from '../drivers/device-arrivals.ts';
 import { driverFor } from '../drivers/registry.ts';
 import { ReaderSupervisor } from '../drivers/supervisor.ts';
 import type { Clock } from '../foundation/clock.ts';
@@ -242,6 +243,7 @@ export class Till implements Closable {
           },
         }),
       );
+      opened.add(await DeviceArrivals.open({ clock, log, onChange: () => supervisor.devicesChanged() }));
       opened.defer(
         journal.onAppended(() => {
           link.journalGrew();

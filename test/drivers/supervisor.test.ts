@@ -108,6 +108,42 @@ test('an unplugged reader waits, says why, and is ready again once plugged in', 
   expect(supervisor.statuses()[0]).toMatchObject({ kind: 'ready', counters: { reopened: 1 } });
 });
 
+test('a reader that waits looks again at once when devices have changed', async () => {
+  const device = new MemoryDevice();
+  device.unplug();
+  const supervisor = await supervise({ counter: memoryDriver(device) });
+  await clock.advance(60_000);
+  device.plug();
+  expect(supervisor.statuses()[0]?.kind).toBe('waiting');
+  supervisor.devicesChanged();
+  await settle();
+  expect(supervisor.statuses()[0]?.kind).toBe('ready');
+});
+
+test('a device that comes while an attempt is failing is not waited for long', async () => {
+  const absent = (): never => {
+    throw new StammkundeError('DRV_PORT_ABSENT', 'not there');
+  };
+  let attempt: () => Promise<never> = async () => absent();
+  const supervisor = await supervise(
+    { counter: () => attempt() },
+    { reopen: { firstMs: 100, maxMs: 100_000 } },
+  );
+  await clock.advance(1_000_000);
+  const last = Promise.withResolvers<void>();
+  attempt = () => last.promise.then(absent);
+  supervisor.devicesChanged();
+  await settle();
+  expect(supervisor.statuses()[0]?.kind).toBe('opening');
+  supervisor.devicesChanged();
+  last.resolve();
+  await settle();
+  const [waiting] = supervisor.statuses();
+  if (waiting?.kind !== 'waiting') throw new ProgrammerError(`expected to wait, but is ${waiting?.kind}`);
+  expect(waiting.nextAttemptInMs).toBeLessThanOrEqual(100);
+  attempt = async () => absent();
+});
+
 test('opening is tried again for ever, in waits that grow, are jittered and never pass the cap', async () => {
   const device = new MemoryDevice();
   device.unplug();
