@@ -7,7 +7,7 @@ export const appCodeForms = ['digits', 'base45', 'url'] as const;
 export type AppCodeForm = (typeof appCodeForms)[number];
 
 /** What a code in digits begins with. */
-export const DIGITS_PREFIX = '78266';
+export const DIGITS_PREFIX = '7826';
 /** What a code in base45 begins with; the first character a wrong keyboard layout changes is its colon. */
 export const BASE45_PREFIX = 'SK1:';
 
@@ -22,7 +22,11 @@ export type ReadForm =
   /** It is meant to be a code and is none: APP_CODE_MALFORMED, APP_CODE_VERSION, or keys typed in another layout. */
   | { readonly kind: 'refused'; readonly code: AppCodeFault | 'SCANNER_LAYOUT' };
 
-/** The spelling of a code. @param url what a code's address begins with, such as `https://app.example`; the code follows after `#` */
+/**
+ * The spelling of a code.
+ * @param url what its address begins with, up to and including a last `/` or `#`. For a QR symbol of version 6-M it has
+ *   29 characters at most, in capitals, and ends with `/`; with small letters or `#` it has 20
+ */
 export function writeAppCode(bytes: Uint8Array, form: AppCodeForm, url: string): string {
   switch (form) {
     case 'digits':
@@ -30,7 +34,7 @@ export function writeAppCode(bytes: Uint8Array, form: AppCodeForm, url: string):
     case 'base45':
       return BASE45_PREFIX + encodeBase45(bytes);
     case 'url':
-      return `${url}#${toDigits(bytes)}`;
+      return url + toDigits(bytes);
   }
 }
 
@@ -43,10 +47,10 @@ export function readAppCodeForm(text: string): ReadForm | undefined {
     return read('digits', fromDigits(text));
   }
   if (text.startsWith(BASE45_PREFIX)) {
-    const bytes = text.length === BASE45_PREFIX.length + BODY_BASE45 ? decodeBase45Body(text) : undefined;
-    // A foreign character in the right number of them: keys, not bytes, were sent.
-    if (bytes === undefined && isMangled(text)) return { kind: 'refused', code: 'SCANNER_LAYOUT' };
-    return read('base45', bytes);
+    // Foreign characters in about the right number of them: keys, not bytes, were sent.
+    if (!BASE45.test(text) && isMangled(text)) return { kind: 'refused', code: 'SCANNER_LAYOUT' };
+    const isWhole = text.length === BASE45_PREFIX.length + BODY_BASE45;
+    return read('base45', isWhole ? decodeBase45(text.slice(BASE45_PREFIX.length)) : undefined);
   }
   if (MANGLED_PREFIX.test(text) && isMangled(text)) return { kind: 'refused', code: 'SCANNER_LAYOUT' };
   const address = ADDRESS.exec(text)?.[1];
@@ -63,8 +67,9 @@ function read(form: AppCodeForm, bytes: Uint8Array | undefined): ReadForm {
 /** No GTIN, card or payment-card number is as long. */
 const LOOKS_LIKE_DIGITS_FROM = 40;
 const DIGITS = /^[0-9]+$/;
+const BASE45 = /^[0-9A-Z $%*+./:-]+$/;
 /** After `#` or as the last part of the path; whose address it is does not matter, for the signature proves the code. */
-const ADDRESS = /^https:\/\/[^\s#?]{1,200}[#/](78266[0-9]{35,300})$/i;
+const ADDRESS = /^https:\/\/[^\s#?]{1,200}[#/](7826[0-9]{36,300})$/i;
 /** `SK1:` in capitals or not, its colon or even its `1` made into something else by a keyboard layout. */
 const MANGLED_PREFIX = /^sk[1&!]\P{ASCII}|^sk[1&!][:;.><M]/iu;
 
@@ -86,8 +91,4 @@ function fromDigits(text: string): Uint8Array | undefined {
   const value = BigInt(text.slice(DIGITS_PREFIX.length));
   if (value >= END) return undefined;
   return Buffer.from(value.toString(16).padStart(2 * APP_CODE_BYTES, '0'), 'hex');
-}
-
-function decodeBase45Body(text: string): Uint8Array | undefined {
-  return decodeBase45(text.slice(BASE45_PREFIX.length));
 }
