@@ -2,14 +2,16 @@ import { z } from 'zod';
 import type { Driver } from './driver.ts';
 import { HidPosConfig } from './protocol/hid-pos/config.ts';
 import { IbmHandHeldConfig } from './protocol/ibm-hand-held/config.ts';
+import { OpiConfig } from './protocol/opi/config.ts';
 import { SerialScannerConfig, TcpScannerConfig } from './protocol/scanner/config.ts';
+import { ZvtConfig } from './protocol/zvt/config.ts';
 
-const kinds = ['serial', 'tcp', 'hid-pos', 'ibm-hand-held'] as const;
+const kinds = ['serial', 'tcp', 'hid-pos', 'ibm-hand-held', 'zvt', 'opi'] as const;
 
 /** One reader as a till's configuration names it; which other fields there are depends on `kind`. */
 export const ReaderConfig = z.discriminatedUnion(
   'kind',
-  [SerialScannerConfig, TcpScannerConfig, HidPosConfig, IbmHandHeldConfig],
+  [SerialScannerConfig, TcpScannerConfig, HidPosConfig, IbmHandHeldConfig, ZvtConfig, OpiConfig],
   {
     error: (issue) =>
       issue.code === 'invalid_union'
@@ -60,6 +62,16 @@ export function driverFor(config: ReaderConfig): Driver {
       return async (ports) => {
         const { ibmHandHeldDriver } = await import('./protocol/ibm-hand-held/driver.ts');
         return ibmHandHeldDriver(config)(ports);
+      };
+    case 'zvt':
+      return async (ports) => {
+        const { zvtDriver } = await import('./protocol/zvt/driver.ts');
+        return zvtDriver(config)(ports);
+      };
+    case 'opi':
+      return async (ports) => {
+        const { opiDriver } = await import('./protocol/opi/driver.ts');
+        return opiDriver(config)(ports);
       };
   }
 }
