@@ -6,6 +6,7 @@ import type { Closable } from '../foundation/lifecycle.ts';
 import type { Log } from '../foundation/log.ts';
 import type { Random } from '../foundation/random.ts';
 import type { Noise } from './framing/frame.ts';
+import type { LayoutName } from './keyboard/layout.ts';
 import type { Symbology } from './symbology/symbology.ts';
 
 /** What the field `payload` of a {@link Scan} is made from. */
@@ -15,7 +16,7 @@ export interface ScanFields {
   /** AIM identifier as the reader sent it, such as `]E0` (ISO/IEC 15424); absent when it sent none. */
   readonly aim?: string;
   /** Keyboard layout its keystrokes were read with, such as `de`; absent where no keystrokes were. */
-  readonly layout?: string;
+  readonly layout?: LayoutName;
   /** The data alone: framing and AIM identifier stripped, otherwise byte-exact and never decoded. */
   readonly payload: Uint8Array;
   /**
@@ -37,7 +38,7 @@ export class Scan {
   readonly readerId: string;
   readonly symbology: Symbology;
   readonly aim: string | undefined;
-  readonly layout: string | undefined;
+  readonly layout: LayoutName | undefined;
   readonly receivedAtMonotonicMs: number;
   readonly receivedAt: Instant;
   readonly #payload: Uint8Array;

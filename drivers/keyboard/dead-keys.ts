@@ -47,15 +47,20 @@ export function deadFor(character: string): string | undefined {
 export function compose(dead: string, character: string): string {
   if (character === ' ') return accentOf(dead);
   const composed = `${character}${dead}`.normalize('NFC');
-  // A letter that does not take the accent stays two characters.
-  return composed.length === 1 ? composed : `${accentOf(dead)}${character}`;
+  return isWestern(composed) ? composed : `${accentOf(dead)}${character}`;
 }
 
 /** An accented letter as the dead key and letter that type it; undefined where there is none. */
 export function decompose(character: string): { readonly dead: string; readonly base: string } | undefined {
+  if (!isWestern(character)) return undefined;
   const [base, mark, ...rest] = character.normalize('NFD');
   if (base === undefined || mark === undefined || rest.length > 0 || !isDead(mark)) return undefined;
   return { dead: mark, base };
+}
+
+/** Of the accented letters the dead keys of Western European Windows make those of Latin-1, and no others. */
+function isWestern(character: string): boolean {
+  return character.length === 1 && character <= '\u00ff';
 }
 
 /**
