@@ -85,11 +85,15 @@ describe('what a reader sends', () => {
       `;4111111111111111=30121011000?${CR}`,
       { kind: 'refused', code: 'PAN_REJECTED', reason: 'track' },
     ],
-    ['a product', `]E04006381333931${CR}`, { kind: 'product', code: '4006381333931', symbology: 'ean-13' }],
+    [
+      'a product',
+      `]E04006381333931${CR}`,
+      { kind: 'product', code: '4006381333931', symbology: 'ean-13', aim: ']E0', passedOn: 'event' },
+    ],
     [
       'a script',
       `<script>alert(1)</script>${CR}`,
-      { kind: 'product', code: '<script>alert(1)</script>', symbology: 'unknown' },
+      { kind: 'product', code: '<script>alert(1)</script>', symbology: 'unknown', passedOn: 'event' },
     ],
   ])('%s is told as what it is, and the next card is read', async (_what, bytes, outcome) => {
     await using shop = await running();
