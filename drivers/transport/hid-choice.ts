@@ -28,8 +28,10 @@ export function chooseHid(
     wanted.length === 0 || told.length === 0
       ? matching
       : told.filter((each) => wanted.some((usage) => isUsage(each, usage)));
-  const byPath = new Map(fitting.toReversed().map((each) => [each.path, each]));
-  const [only, ...others] = [...byPath.values()].toReversed();
+  const interfaces = fitting.filter(
+    (each, index) => fitting.findIndex(({ path }) => path === each.path) === index,
+  );
+  const [only, ...others] = interfaces;
   if (only === undefined) {
     throw new StammkundeError(
       'DRV_HID_MODE',
@@ -39,7 +41,7 @@ export function chooseHid(
   if (others.length > 0) {
     throw new StammkundeError(
       'DRV_AMBIGUOUS',
-      `${byPath.size} attached devices are ${nameOf(match)}: ${[...byPath.values()].map(traits).join('; ')}`,
+      `${interfaces.length} attached devices are ${nameOf(match)}: ${interfaces.map(traits).join('; ')}`,
     );
   }
   return only;
