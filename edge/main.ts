@@ -12,6 +12,8 @@ const USAGE = `stammkunde-edge: the daemon on the till
 
   stammkunde-edge --config till.yaml                  run
   stammkunde-edge --config till.yaml --check-config   say whether the configuration is right, and end
+  stammkunde-edge readers [--config till.yaml] [--json]
+                                                      say which readers are attached and what each lacks, and end
   stammkunde-edge --version
 `;
 /** How long closing may take before the process ends regardless; everything taken is on the disk already. */
@@ -22,9 +24,11 @@ const clock = new SystemClock();
 function readArguments() {
   try {
     return parseArgs({
+      allowPositionals: true,
       options: {
         config: { type: 'string' },
         'check-config': { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
         version: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -38,11 +42,37 @@ function readArguments() {
   }
 }
 
+/** What is attached, and what stands between it and the till. The libraries of the readers are loaded only here. */
+async function tellReaders(configPath: string | undefined, asJson: boolean): Promise<void> {
+  const { listAttachedReaders } = await import('../drivers/attached-readers.ts');
+  const { reportReaders } = await import('./readers-report/readers-report.ts');
+  const configured = configPath === undefined ? undefined : readEdgeConfig(configPath).readers;
+  const { readers, denied } = await listAttachedReaders();
+  const reports = reportReaders(readers, denied, configured);
+  if (asJson) {
+    process.stdout.write(`${JSON.stringify(reports, undefined, 2)}\n`);
+    return;
+  }
+  const { printReport } = await import('./readers-report/print-report.ts');
+  process.stdout.write(printReport(reports));
+}
+
 async function main(): Promise<void> {
-  const { values } = readArguments();
+  const { values, positionals } = readArguments();
   if (values.version) {
     process.stdout.write(`${programVersion()}\n`);
     return;
+  }
+  const [command, ...others] = positionals;
+  if (!values.help && command === 'readers' && others.length === 0) {
+    await tellReaders(values.config, values.json);
+    return;
+  }
+  if (command !== undefined) {
+    throw new StammkundeError(
+      'CFG_INVALID',
+      `what is ${positionals.join(' ')}? It is called like this:\n\n${USAGE}`,
+    );
   }
   if (values.help || values.config === undefined) {
     (values.help ? process.stdout : process.stderr).write(USAGE);

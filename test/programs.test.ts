@@ -81,3 +81,22 @@ describe.each([
     expect(end.stderr).toContain('--check-config');
   });
 });
+
+test('stammkunde-edge readers lists what is attached, for people and for programs, and ends with 0', async () => {
+  const readers = await runProgram('bin/stammkunde-edge.js', ['readers']);
+  expect(readers).toMatchObject({ code: 0, stderr: '' });
+  const asJson = await runProgram('bin/stammkunde-edge.js', [
+    'readers',
+    '--json',
+    '--config',
+    projectFile('examples/till.yaml'),
+  ]);
+  expect(asJson).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(asJson.stdout)).toBeInstanceOf(Array);
+});
+
+test('a command stammkunde-edge does not know is named', async () => {
+  const end = await runProgram('bin/stammkunde-edge.js', ['reeders']);
+  expect(end.code).toBe(1);
+  expect(end.stderr).toContain('reeders');
+});
