@@ -2,16 +2,25 @@ import { z } from 'zod';
 import type { Driver } from './driver.ts';
 import { HidPosConfig } from './protocol/hid-pos/config.ts';
 import { IbmHandHeldConfig } from './protocol/ibm-hand-held/config.ts';
+import { MagstripeConfig } from './protocol/magstripe/config.ts';
 import { OpiConfig } from './protocol/opi/config.ts';
 import { SerialScannerConfig, TcpScannerConfig } from './protocol/scanner/config.ts';
 import { ZvtConfig } from './protocol/zvt/config.ts';
 
-const kinds = ['serial', 'tcp', 'hid-pos', 'ibm-hand-held', 'zvt', 'opi'] as const;
+const kinds = ['serial', 'tcp', 'hid-pos', 'ibm-hand-held', 'zvt', 'opi', 'magstripe'] as const;
 
 /** One reader as a till's configuration names it; which other fields there are depends on `kind`. */
 export const ReaderConfig = z.discriminatedUnion(
   'kind',
-  [SerialScannerConfig, TcpScannerConfig, HidPosConfig, IbmHandHeldConfig, ZvtConfig, OpiConfig],
+  [
+    SerialScannerConfig,
+    TcpScannerConfig,
+    HidPosConfig,
+    IbmHandHeldConfig,
+    ZvtConfig,
+    OpiConfig,
+    MagstripeConfig,
+  ],
   {
     error: (issue) =>
       issue.code === 'invalid_union'
@@ -72,6 +81,11 @@ export function driverFor(config: ReaderConfig): Driver {
       return async (ports) => {
         const { opiDriver } = await import('./protocol/opi/driver.ts');
         return opiDriver(config)(ports);
+      };
+    case 'magstripe':
+      return async (ports) => {
+        const { magstripeDriver } = await import('./protocol/magstripe/driver.ts');
+        return magstripeDriver(config)(ports);
       };
   }
 }

@@ -66,6 +66,14 @@ export const errorCodes = {
     'Check the terminator setting of the scanner',
   ],
   DRV_NOISE: ['A reader sent bytes that are no frame', 'Check baud rate and framing of the scanner'],
+  MSR_UNREADABLE: [
+    'A card was swiped and nothing of its stripe could be read',
+    'Swipe it again, steadily and with the stripe to the head; clean the reader if it repeats',
+  ],
+  MSR_ENCRYPTED: [
+    'The magnetic stripe reader encrypted what was swiped, as it does with bank cards; nothing of it is kept',
+    'Use a loyalty card; if it was one, set the reader to encrypt bank cards only',
+  ],
   DRV_TERMINAL_SILENT: [
     'A payment terminal is connected but does not answer',
     'Check that it is idle, speaks ZVT on this line and is used by no cash register; it is tried again by itself',

@@ -27,19 +27,29 @@ export class DelimitedFrameReader implements FrameReader {
     this.#sink = sink;
   }
 
+  /** The chunk is overwritten: what it holds may be a payment card. */
   push(chunk: Uint8Array, atMonotonicMs: number): void {
     if (this.#closed || chunk.length === 0) return;
     this.#cancelGap();
     this.#cancelGap = () => {};
     this.#lastByteAtMonotonicMs = atMonotonicMs;
-    this.#emit(this.#framer.push(chunk));
+    const pieces = this.#framer.push(chunk);
+    chunk.fill(0);
+    this.#emit(pieces);
     // A sink may close the reader from within its callback.
     if (!this.#isClosed() && this.#framer.unfinished) this.#armGap();
+  }
+
+  lose(): void {
+    this.#cancelGap();
+    if (!this.#closed) this.#emit(this.#framer.discard());
+    this.close();
   }
 
   close(): void {
     this.#closed = true;
     this.#cancelGap();
+    this.#framer.discard(); // also overwrites it
   }
 
   #armGap(): void {

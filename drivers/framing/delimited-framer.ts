@@ -1,11 +1,11 @@
 import type { Frame, Noise } from './frame.ts';
 
-export type Terminator = 'cr' | 'lf' | 'crlf' | 'tab';
+export type Terminator = 'cr' | 'lf' | 'crlf' | 'tab' | 'eot';
 
 export interface DelimitedFraming {
   /** What ends a frame outside STX…ETX. Empty: only STX…ETX or {@link DelimitedFramer.flush} does. */
   readonly terminators: readonly Terminator[];
-  /** Also accept STX data ETX, with a line end before ETX stripped. */
+  /** Also accept STX data ETX, with a line end before ETX stripped. EOT ends it too where it is a terminator. */
   readonly stxEtx?: boolean;
   /** Stripped from the head of each frame that starts with it. */
   readonly prefix?: Uint8Array;
@@ -26,7 +26,8 @@ export interface DelimitedFraming {
  * ```
  *
  * CR swallows one LF that follows it, in the same chunk or the next. Empty frames are nothing. Past `limitBytes`
- * everything up to the next terminator is noise, so a chattering line cannot fill memory.
+ * everything up to the next terminator is noise, so a chattering line cannot fill memory. What is not held back any
+ * more is overwritten: it may have been a payment card.
  */
 export class DelimitedFramer {
   readonly #limitBytes: number;
@@ -60,6 +61,7 @@ export class DelimitedFramer {
     if (this.#crEnds || this.#crlfEnds) this.#special[CR] = 1;
     if (this.#crEnds || this.#crlfEnds || this.#lfEnds) this.#special[LF] = 1;
     if (this.#tabEnds) this.#special[TAB] = 1;
+    if (framing.terminators.includes('eot')) this.#special[EOT] = 1;
     if (this.#stxEtx) this.#special.fill(1, STX, ETX + 1);
   }
 
@@ -121,7 +123,7 @@ export class DelimitedFramer {
     if (byte === STX) {
       this.#dropBuffered(this.#inStx ? 'unfinished' : 'unframed');
       this.#inStx = true;
-    } else if (byte === ETX && this.#inStx) {
+    } else if ((byte === ETX || byte === EOT) && this.#inStx) {
       this.#inStx = false;
       this.#stripLineEnd();
       this.#endFrame();
@@ -133,7 +135,12 @@ export class DelimitedFramer {
       this.#crPending = true;
     } else if (byte === LF && swallowLf) {
       return;
-    } else if ((byte === CR && this.#crEnds) || (byte === LF && this.#lfEnds) || byte === TAB) {
+    } else if (
+      (byte === CR && this.#crEnds) ||
+      (byte === LF && this.#lfEnds) ||
+      byte === TAB ||
+      byte === EOT
+    ) {
       this.#inStx = false;
       this.#endFrame();
       this.#swallowLf = byte === CR;
@@ -161,7 +168,7 @@ export class DelimitedFramer {
       return;
     }
     this.#out.push({ kind: 'noise', reason: 'overlong', bytes: this.#limitBytes });
-    this.#length = 0;
+    this.#forget();
     this.#discarding = true;
     this.#countDiscarded(run.length - room);
   }
@@ -181,8 +188,8 @@ export class DelimitedFramer {
       return;
     }
     const bytes = this.#buffer.subarray(this.#startsWithPrefix() ? this.#prefix.length : 0, this.#length);
-    this.#length = 0;
     if (bytes.length > 0) this.#out.push({ kind: 'frame', bytes: bytes.slice() });
+    this.#forget();
   }
 
   #endDiscarding(): void {
@@ -200,7 +207,7 @@ export class DelimitedFramer {
       return;
     }
     const bytes = this.#length + more;
-    this.#length = 0;
+    this.#forget();
     if (bytes > 0) this.#out.push({ kind: 'noise', reason, bytes });
   }
 
@@ -217,7 +224,13 @@ export class DelimitedFramer {
     if (bytes <= this.#buffer.length) return;
     const grown = new Uint8Array(Math.min(this.#limitBytes, Math.max(bytes, this.#buffer.length * 2)));
     grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer.fill(0, 0, this.#length);
     this.#buffer = grown;
+  }
+
+  #forget(): void {
+    this.#buffer.fill(0, 0, this.#length);
+    this.#length = 0;
   }
 
   #take(): readonly (Frame | Noise)[] {
@@ -229,6 +242,7 @@ export class DelimitedFramer {
 
 const STX = 0x02;
 const ETX = 0x03;
+const EOT = 0x04;
 const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;

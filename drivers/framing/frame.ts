@@ -9,9 +9,10 @@ export interface Noise {
   readonly kind: 'noise';
   /**
    * `overlong`: the frame limit was passed without a terminator, once per occurrence; `excess`: what followed until the
-   * next terminator; `unframed`: bytes outside STX…ETX; `unfinished`: a frame that was begun and never ended.
+   * next terminator; `unframed`: bytes outside STX…ETX; `unfinished`: a frame that was begun and never ended;
+   * `encrypted`: a bank card as a reader that encrypts tells of it.
    */
-  readonly reason: 'overlong' | 'excess' | 'unframed' | 'unfinished';
+  readonly reason: 'overlong' | 'excess' | 'unframed' | 'unfinished' | 'encrypted';
   readonly bytes: number;
 }
 
@@ -19,6 +20,8 @@ export interface Noise {
 export interface FrameReader {
   /** @param atMonotonicMs when the chunk arrived */
   push(chunk: Uint8Array, atMonotonicMs: number): void;
+  /** The line is gone: what was begun is noise, and nothing is called back after that. */
+  lose(): void;
   /** Ends it; nothing is called back any more. */
   close(): void;
 }

@@ -101,6 +101,14 @@ export class LineFrameReader implements FrameReader {
     if (this.#cutting || this.#handedOn > 0) this.#armUnfinished();
   }
 
+  lose(): void {
+    if (this.#closed) return;
+    this.#reportCut(0);
+    if (!this.#cutting && this.#handedOn > 0)
+      this.#noise({ kind: 'noise', reason: 'unfinished', bytes: this.#handedOn });
+    this.close();
+  }
+
   close(): void {
     this.#closed = true;
     this.#cancelUnfinished();
@@ -156,4 +164,5 @@ const delimiters: Readonly<Record<Terminator, Buffer>> = {
   lf: Buffer.from('\n'),
   crlf: Buffer.from('\r\n'),
   tab: Buffer.from('\t'),
+  eot: Buffer.from('\x04'),
 };

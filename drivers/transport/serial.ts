@@ -2,13 +2,19 @@ import { SerialPort } from 'serialport';
 import { abortReason, sleep } from '../../foundation/clock.ts';
 import { withDeadline } from '../../foundation/deadline.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
-import { asError, StammkundeError } from '../../foundation/errors.ts';
+import { asError, isFault, ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
+import type { DeviceMatch } from '../device-match.ts';
 import { deviceNode, watchDeviceNode } from './device-node.ts';
+import { leaveDtrOnClose } from './hangup.ts';
+import type { SerialDevicesOptions } from './serial-devices.ts';
+import { findSerial } from './serial-devices.ts';
 import type { OpenTransport, Transport, TransportPorts } from './transport.ts';
 
 export interface SerialLine {
-  /** Device path: `/dev/serial/by-id/…`, `/dev/ttyACM0`, `COM3`. */
-  readonly path: string;
+  /** Device path: `/dev/serial/by-id/…`, `/dev/ttyACM0`, `COM3`. Either this is given or `device`. */
+  readonly path?: string | undefined;
+  /** Which attached USB device it is, looked for each time it is opened, by what it says of itself. Linux. */
+  readonly device?: DeviceMatch | undefined;
   readonly baudRate: number;
   readonly dataBits: 5 | 6 | 7 | 8;
   readonly stopBits: 1 | 2;
@@ -17,23 +23,73 @@ export interface SerialLine {
   readonly rtscts: boolean;
 }
 
+export interface SerialTransportOptions extends SerialDevicesOptions {
+  /** Instead of serialport's own port; it must not have been opened. */
+  readonly createPort?: (options: ConstructorParameters<typeof SerialPort>[0]) => SerialPort;
+}
+
+/** Between the kernel making a device's node and udev giving us access to it, ms. */
+const DENIED_FOR_MS = 2000;
+const TRY_AGAIN_AFTER_MS = 100;
+
 /**
- * A serial port, a USB CDC device or a pseudo-terminal. Exclusively locked; DTR is left alone on close, because some
- * scanners restart when it drops. Modem lines are never read or set: a pseudo-terminal has none (ENOTTY).
+ * A serial port, a USB CDC device or a pseudo-terminal. Exclusively locked (flock, so a process that died holds
+ * nothing); DTR is left alone on close, because some scanners restart when it drops. Modem lines are never read or set:
+ * a pseudo-terminal has none (ENOTTY).
+ *
+ * The returned {@link OpenTransport} throws, beyond what that promises, DRV_AMBIGUOUS when several devices are what
+ * `device` says.
  */
-export function serialTransport(line: SerialLine): OpenTransport {
+export function serialTransport(line: SerialLine, options: SerialTransportOptions = {}): OpenTransport {
   return async (ports) => {
-    if (ports.signal.aborted) throw abortReason(ports.signal);
-    const port = new SerialPort({ ...line, autoOpen: false, hupcl: false, lock: true });
-    const transport = new SerialTransport(port, line.path, ports);
-    try {
-      await transport.open();
-    } catch (error) {
-      await transport.close();
-      throw error;
+    const { clock, signal } = ports;
+    const untilMs = clock.monotonicMs() + DENIED_FOR_MS;
+    for (;;) {
+      if (signal.aborted) throw abortReason(signal);
+      try {
+        return await openOnce(line, options, ports);
+      } catch (error) {
+        if (!isFault(error, 'DRV_PORT_DENIED') || clock.monotonicMs() >= untilMs) throw error;
+        await sleep(clock, TRY_AGAIN_AFTER_MS, signal);
+      }
     }
-    return transport;
   };
+}
+
+async function openOnce(
+  line: SerialLine,
+  options: SerialTransportOptions,
+  ports: TransportPorts,
+): Promise<Transport> {
+  const path = await pathOf(line, options);
+  if (ports.signal.aborted) throw abortReason(ports.signal);
+  const { baudRate, dataBits, stopBits, parity, rtscts } = line;
+  const createPort = options.createPort ?? ((settings): SerialPort => new SerialPort(settings));
+  const port = createPort({
+    path,
+    baudRate,
+    dataBits,
+    stopBits,
+    parity,
+    rtscts,
+    autoOpen: false,
+    hupcl: false,
+    lock: true,
+  });
+  const transport = new SerialTransport(port, path, ports);
+  try {
+    await transport.open();
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
+  return transport;
+}
+
+async function pathOf({ path, device }: SerialLine, options: SerialDevicesOptions): Promise<string> {
+  if (path !== undefined) return path;
+  if (device === undefined) throw new ProgrammerError('a serial line needs a path or a device');
+  return findSerial(device, options);
 }
 
 /** A device that is about to vanish, or a driver that resets, gives the port up again within this time. */
@@ -72,7 +128,10 @@ class SerialTransport implements Transport {
       what: `opening ${this.#path}`,
     });
     const node = await deviceNode(this.#path);
-    await sleep(clock, STILL_OPEN_AFTER_MS, AbortSignal.any([signal, this.#givenUp.signal]));
+    await Promise.all([
+      sleep(clock, STILL_OPEN_AFTER_MS, AbortSignal.any([signal, this.#givenUp.signal])),
+      leaveDtrOnClose(this.#path), // what cannot be done is let be: only a scanner that restarts would notice
+    ]);
     this.#state = 'open';
     this.#endWatch = watchDeviceNode(this.#path, node, clock, () => this.#lost(null));
   }

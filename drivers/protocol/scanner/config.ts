@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { DeviceMatch } from '../../device-match.ts';
 import { symbologies } from '../../symbology/symbology.ts';
+import { WantedTrackConfig } from '../magstripe/config.ts';
 
-const terminator = z.enum(['cr', 'lf', 'crlf', 'tab']);
+const terminator = z.enum(['cr', 'lf', 'crlf', 'tab', 'eot']);
 
 const limits = {
   limitBytes: z
@@ -75,7 +77,10 @@ const scanner = {
   symbology: z
     .enum(symbologies)
     .default('unknown')
-    .describe('What a scan without AIM identifier is taken for'),
+    .describe(
+      'What a scan without AIM identifier is taken for; magstripe: the tracks of a swipe, which ends when the line is quiet',
+    ),
+  track: WantedTrackConfig,
   gsSubstitute: z
     .string()
     .min(1)
@@ -87,14 +92,18 @@ const scanner = {
     ),
 };
 
-export const SerialScannerConfig = z.strictObject({
+const serialScanner = z.strictObject({
   kind: z.literal('serial').describe('A barcode scanner on a serial port or USB virtual COM port'),
   ...scanner,
   path: z
     .string()
     .min(1)
     .max(255)
-    .describe('Device path, best one that survives replugging: /dev/serial/by-id/…, COM3'),
+    .optional()
+    .describe('Device path, best one that survives replugging: /dev/serial/by-id/…, COM3; or give device'),
+  device: DeviceMatch.optional().describe(
+    'Instead of path: which attached USB device it is, wherever it is plugged in (Linux)',
+  ),
   baudRate: z
     .int()
     .min(300)
@@ -106,6 +115,11 @@ export const SerialScannerConfig = z.strictObject({
   parity: z.enum(['none', 'even', 'odd']).default('none').describe('Parity'),
   rtscts: z.boolean().default(false).describe('Hardware flow control'),
 });
+
+export const SerialScannerConfig = serialScanner.refine(
+  ({ path, device }) => (path === undefined) !== (device === undefined),
+  { error: 'give either path or device, and not both', path: ['path'] },
+);
 
 export const TcpScannerConfig = z.strictObject({
   kind: z.literal('tcp').describe('A barcode scanner in the network that listens for the till'),

@@ -8,6 +8,7 @@ import type { Symbology } from '../../symbology/symbology.ts';
 import type { OpenTransport } from '../../transport/transport.ts';
 import type { ScannerConfig, ScannerFraming } from './config.ts';
 import { restoreGs } from './gs-substitute.ts';
+import { StripeLine, swipeFraming } from './stripe-line.ts';
 
 /**
  * A barcode scanner that sends what it reads as characters, over a serial port or the network.
@@ -16,16 +17,23 @@ import { restoreGs } from './gs-substitute.ts';
  *   transport → bytes → frame reader → frame → AIM identifier → Scan
  *                                  └─► noise               └─► reply of the scanner to a command: counted, no scan
  * ```
+ * Of a reader of magnetic stripes a frame is all that comes until the line is quiet, see {@link StripeLine}.
  * @param openTransport instead of the one the configuration names, such as a MemoryDevice's
  */
 export function scannerDriver(config: ScannerConfig, openTransport?: OpenTransport): Driver {
   return async (ports) => {
     const open = openTransport ?? (await transportOf(config));
-    const frames = await frameReader(config.framing, ports.clock, {
+    const stripes = config.symbology === 'magstripe' ? new StripeLine(config, ports) : undefined;
+    const onCode = (bytes: Uint8Array, lastByteAtMonotonicMs: number): void => {
+      ports.onFrame();
+      const scan = scanOf(config, bytes, lastByteAtMonotonicMs, ports);
+      if (scan !== undefined) ports.onScan(scan);
+    };
+    const framing = stripes === undefined ? config.framing : swipeFraming(config.framing);
+    const frames = await frameReader(framing, ports.clock, {
       onFrame: (bytes, lastByteAtMonotonicMs) => {
-        ports.onFrame();
-        const scan = scanOf(config, bytes, lastByteAtMonotonicMs, ports);
-        if (scan !== undefined) ports.onScan(scan);
+        if (stripes === undefined) onCode(bytes, lastByteAtMonotonicMs);
+        else stripes.take(bytes, lastByteAtMonotonicMs, onCode);
       },
       onNoise: (noise) => ports.onNoise(noise),
     });
@@ -35,7 +43,7 @@ export function scannerDriver(config: ScannerConfig, openTransport?: OpenTranspo
         signal: ports.signal,
         onBytes: (chunk, atMonotonicMs) => frames.push(chunk, atMonotonicMs),
         onLost: (error) => {
-          frames.close();
+          frames.lose();
           ports.onLost(error);
         },
       });
