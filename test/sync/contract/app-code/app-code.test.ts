@@ -153,7 +153,7 @@ describe('what is no app code', () => {
     const text = fc.oneof(
       fc.string({ maxLength: 250 }),
       fc.string({ unit: 'binary', maxLength: 150 }),
-      fc.stringMatching(/^(SK1:|78266|https:\/\/a\.b\/#7826)[0-9A-Z $%*+./:-]{0,240}$/),
+      fc.stringMatching(/^(SK1:|7826|https:\/\/a\.b\/#7826)[0-9A-Z $%*+./:-]{0,240}$/),
       fc
         .tuple(anyCode, fc.constantFrom(...appCodeForms), fc.nat(300), fc.string())
         .map(([code, form, at, put]) => {
@@ -222,7 +222,7 @@ describe('base45', () => {
 describe('the QR symbol at level M', () => {
   /** Modules on a side; version v has 17 + 4v (ISO/IEC 18004, 5.1). */
   function version(text: string): number {
-    const [symbol] = bwip.raw({ bcid: 'qrcode', text, eclevel: 'M' });
+    const [symbol] = bwip.raw('qrcode', text, 'eclevel=M');
     if (symbol === undefined || !('pixx' in symbol)) throw new Error('no matrix');
     return (symbol.pixx - 17) / 4;
   }
