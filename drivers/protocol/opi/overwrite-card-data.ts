@@ -19,7 +19,16 @@ export function overwriteCardData(xml: Uint8Array): readonly CardNumberSource[] 
 const sensitiveNames: ReadonlyMap<string, CardNumberSource> = new Map([
   ...names('pan', 'cardpan', 'expirydate'),
   ...names('track', 'track1', 'track2', 'track3'),
-  ...names('pan', 'pan', 'cardnumber', 'accountnumber', 'primaryaccountnumber', 'cvv', 'cvc', 'cardholdername'),
+  ...names(
+    'pan',
+    'pan',
+    'cardnumber',
+    'accountnumber',
+    'primaryaccountnumber',
+    'cvv',
+    'cvc',
+    'cardholdername',
+  ),
   ...names('pan', 'cardverificationcode', 'iban'),
   ...names('track', 'trackdata', 'magstripe', 'magneticstripe', 'inicc', 'outicc'),
   ...names('emv', 'emvdata', 'iccdata'),
@@ -144,13 +153,15 @@ function overwrite(
   found: CardNumberSource[],
 ): void {
   let run = 0;
+  let unmasked = false;
   for (let at = from; at < to; at += 1) {
     const byte = xml[at];
     if (isDigit(byte)) run += 1;
     else if (byte !== SPACE && byte !== HYPHEN) run = 0;
-    if (run === UNMASKED_DIGITS) found.push(source);
+    if (run >= UNMASKED_DIGITS) unmasked = true;
     if (!isSpace(byte)) xml[at] = X;
   }
+  if (unmasked) found.push(source);
 }
 
 /** As many digits in a row a masked number never has. */
@@ -225,5 +236,7 @@ function isSpace(byte: number | undefined): boolean {
 }
 
 function isNameByte(byte: number | undefined): boolean {
-  return isLetter(byte) || isDigit(byte) || byte === HYPHEN || byte === 0x5f || byte === 0x2e || byte === COLON;
+  return (
+    isLetter(byte) || isDigit(byte) || byte === HYPHEN || byte === 0x5f || byte === 0x2e || byte === COLON
+  );
 }

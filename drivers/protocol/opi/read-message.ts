@@ -20,7 +20,7 @@ export interface OpiReading extends TerminalReading {
 /**
  * Reads one message. All of `body` is zeros afterwards; card data is overwritten before any text is made of it. A
  * message with a document type, a comment, a CDATA section, a numeric character reference or a NUL is not read at all:
- * O.P.I. has none of them, and each could hide digits. Never throws.
+ * O.P.I. has none of them, and each could hide digits. Nor is one far larger than those of O.P.I. Never throws.
  */
 export function readOpiMessage(body: Uint8Array, names: OpiNames): OpiReading {
   try {
@@ -60,16 +60,41 @@ function unreadable(cardNumbers: TerminalReading['cardNumbers']): OpiReading {
 }
 
 const LT = 0x3c;
+const GT = 0x3e;
 const EXCLAMATION = 0x21;
 const AMPERSAND = 0x26;
 const HASH = 0x23;
+const EQUALS = 0x3d;
+
+/**
+ * A response has one or two thousand bytes, some thirty tags and fifty attributes; many more would keep the till busy
+ * for longer than a scan may wait.
+ */
+const XML_BYTES_MAX = 16_384;
+const TAGS_MAX = 400;
+const ATTRIBUTES_MAX = 600;
+const TAG_BYTES_MAX = 4_096;
 
 function isPlain(body: Uint8Array): boolean {
+  if (body.length > XML_BYTES_MAX) return false;
+  let tags = 0;
+  let attributes = 0;
+  let tagAt: number | undefined;
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
-    if (byte === 0x00) return false;
-    if (byte === LT && body[at + 1] === EXCLAMATION) return false;
-    if (byte === AMPERSAND && body[at + 1] === HASH) return false;
+    const next = body[at + 1];
+    if (byte === 0x00 || (byte === LT && next === EXCLAMATION) || (byte === AMPERSAND && next === HASH)) {
+      return false;
+    }
+    if (byte === LT) {
+      tags += 1;
+      tagAt ??= at;
+    } else if (byte === GT) {
+      tagAt = undefined;
+    } else if (byte === EQUALS) {
+      attributes += 1;
+    }
+    if (tags > TAGS_MAX || attributes > ATTRIBUTES_MAX || at - (tagAt ?? at) > TAG_BYTES_MAX) return false;
   }
   return true;
 }
