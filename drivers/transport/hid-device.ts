@@ -46,6 +46,7 @@ export interface HidDevice extends Closable {
 
 /**
  * Opens a HID interface: resolves once reports can flow, or throws and leaves nothing behind.
- * @throws StammkundeError DRV_PORT_ABSENT, DRV_PORT_DENIED, DRV_PORT_BUSY or DRV_PORT_LOST; the signal's reason when aborted
+ * @throws StammkundeError DRV_PORT_ABSENT, DRV_PORT_DENIED, DRV_PORT_BUSY or DRV_PORT_LOST; DRV_AMBIGUOUS, DRV_HID_MODE
+ * or DRV_LIBRARY where the device is looked for among those attached; the signal's reason when aborted
  */
 export type OpenHid = (ports: HidPorts) => Promise<HidDevice>;

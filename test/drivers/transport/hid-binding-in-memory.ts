@@ -6,10 +6,19 @@ import { Inbox } from '../inbox.ts';
 export class HandleInMemory extends EventEmitter implements HidHandle {
   readonly sent: string[] = [];
   closed = 0;
+  /** node-hid begins to read a tick after somebody listens, and throws into nowhere when it is closed by then. */
+  readAfterClose = false;
   /** What sending throws, as node-hid does. */
   refusal: Error | undefined;
   /** What closing waits for. */
   closing: Promise<void> = Promise.resolve();
+
+  constructor() {
+    super();
+    this.on('newListener', (event) => {
+      if (event === 'data') process.nextTick(() => (this.readAfterClose = this.closed > 0));
+    });
+  }
 
   async write(report: Buffer): Promise<number> {
     return this.#take('output', report);

@@ -30,6 +30,13 @@ async function main(): Promise<void> {
       },
     });
     const clock = new ManualClock();
+    const closedAtOnce = await nodeHidDevice(config.device)({
+      clock,
+      signal: new AbortController().signal,
+      onReport: () => {},
+      onLost: (error) => print(error.code),
+    });
+    await closedAtOnce.close();
     const scans = new Inbox<Scan>();
     const arrived = new Inbox<Uint8Array>();
     let device: HidDevice | undefined;

@@ -334,6 +334,14 @@ describe('an open device', () => {
     expect([reports, lost, only().closed, clock.pending]).toEqual([[], [], 1, 0]);
   });
 
+  test('may be closed in the very moment it is open', async () => {
+    binding = new BindingInMemory();
+    binding.attached = [listed()];
+    await open().then((opened) => opened.close());
+    await settle();
+    expect([only().readAfterClose, only().closed]).toEqual([false, 1]);
+  });
+
   test('whose closing hangs is given up after two seconds, with a code', async () => {
     only().closing = new Promise(() => {});
     const closing = device.close();
