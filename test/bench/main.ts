@@ -1,12 +1,19 @@
 import { asError } from '../../foundation/errors.ts';
 import { identifyBench } from './identify.ts';
+import { passThroughBench } from './pass-through.ts';
 
-const USAGE = 'npm run bench -- identify [--customers N] [--scans N] [--json]\n';
+const USAGE = [
+  'npm run bench -- identify [--customers N] [--scans N] [--json]',
+  'npm run bench -- pass-through [--scans N] [--json]',
+  '',
+].join('\n');
 
 const [name, ...args] = process.argv.slice(2);
 try {
   if (name === 'identify') {
     await identifyBench(args);
+  } else if (name === 'pass-through') {
+    await passThroughBench(args);
   } else {
     process.stderr.write(USAGE);
     process.exitCode = 2;

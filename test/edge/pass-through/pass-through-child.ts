@@ -11,7 +11,7 @@ const clock = new SystemClock();
 const passThrough = await PassThrough.open({
   config: PassThroughConfig.parse({ outputs: [{ id: 'pos', kind: 'pty', path: process.argv[2] }] }),
   readerIds: ['counter'],
-  rules: { schemes: [] },
+  rules: { schemes: { byLength: new Map() } },
   clock,
   random: new SystemRandom(),
   log: silentLog,

@@ -118,15 +118,17 @@ test('products reach the POS on the virtual port byte for byte and in order; car
 
 test('several programs on TCP get every product; the POS that listens itself gets them without identifier', async () => {
   const reading = new SerialPos();
-  const server = createServer((socket) => socket.on('data', (chunk) => reading.take(chunk)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const server = createServer((socket) => socket.on('data', (chunk: Buffer) => reading.take(chunk)));
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => sockets.add(socket));
   onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  const listening = await freePort();
+  const listening = await freePort(0);
   // A server that listens on TCP has an AddressInfo.
   const dialled = (server.address() as AddressInfo).port;
   const shop = await open([
@@ -137,7 +139,7 @@ test('several programs on TCP get every product; the POS that listens itself get
     [0, 1].map(async () => {
       const pos = new SerialPos();
       const socket = connect({ host: '127.0.0.1', port: listening });
-      socket.on('data', (chunk) => pos.take(chunk));
+      socket.on('data', (chunk: Buffer) => pos.take(chunk));
       onTestFinished(() => void socket.destroy());
       await once(socket, 'connect');
       return pos;
