@@ -378,6 +378,22 @@ test('the policy keeps an inline script from running', async () => {
   expect(complaints.join()).toContain('Content Security Policy');
 });
 
+test('a product is said to be handed on to the POS, or not to be taken, in place of nothing', async () => {
+  const product = { kind: 'product', code: '4006381333931', symbology: 'ean-13' } as const;
+  await show([hello, known, scan({ ...product, passedOn: 'handed-on' })]);
+  await page.locator('[data-handed-on="handed-on"]').waitFor();
+  expect(await words()).toContain('An die Kasse weitergegeben');
+  await sees('known');
+  till.tell(scan({ ...product, passedOn: 'waiting' }));
+  await page.locator('[data-handed-on="waiting"]').waitFor();
+  expect(await words()).toContain('Die Kasse nimmt den Artikel nicht an');
+  for (const size of [SMALL_SCREEN, LARGE_SCREEN, SCREEN]) {
+    await page.setViewportSize(size);
+    expect(await page.evaluate<string[]>(PARTS_THAT_OVERFLOW)).toEqual([]);
+  }
+  expect(complaints).toEqual([]);
+});
+
 test('a notice goes when it is touched', async () => {
   await show([hello, known, misreadScan]);
   await sees('unreadable');

@@ -3,6 +3,7 @@ import type { TillEvent } from '../../../edge/api/events.ts';
 import { sceneOf } from '../../../edge/display/scene.ts';
 import {
   CLOSED_SHOWN_MS,
+  HANDED_ON_SHOWN_MS,
   NOTICE_SHOWN_MS,
   nothingKnown,
   reduce,
@@ -140,6 +141,43 @@ describe('scans that lead to nobody', () => {
 
   test('a basket that changes does not end the notice', () => {
     expect(shown(told(hello, saleEvent(openSale), misreadScan, saleEvent(openSale)))).toBe('unreadable');
+  });
+
+  test('what became of a product is said for a moment, and again for the next', () => {
+    const product = scan({ kind: 'product', code: '1', symbology: 'ean-13', passedOn: 'handed-on' });
+    const state = told(hello, known, product);
+    expect(state.handedOn?.kind).toBe('handed-on');
+    expect(later(state, HANDED_ON_SHOWN_MS - 1).handedOn).not.toBeNull();
+    expect(later(state, HANDED_ON_SHOWN_MS).handedOn).toBeNull();
+    const again = next(later(state, HANDED_ON_SHOWN_MS - 1), product);
+    expect(later(again, HANDED_ON_SHOWN_MS - 1).handedOn?.kind).toBe('handed-on');
+    expect(shown(again)).toBe('known');
+  });
+
+  test.each([
+    [undefined, 'handed-on'],
+    ['event', 'handed-on'],
+    ['claimed', 'handed-on'],
+    ['waiting', 'waiting'],
+    ['paused', 'paused'],
+  ] as const)('a product passed on as %s is said to be %s', (passedOn, kind) => {
+    const product = { kind: 'product', code: '1', symbology: 'ean-13' } as const;
+    const state = told(hello, scan(passedOn === undefined ? product : { ...product, passedOn }));
+    expect(state.handedOn?.kind).toBe(kind);
+  });
+
+  test('an unreadable scan the POS has got is not asked for again', () => {
+    const state = told(hello, scan({ kind: 'unreadable', code: 'REC_NOT_TEXT', passedOn: 'handed-on' }));
+    expect(shown(state)).toBe('waiting');
+    expect(state.handedOn?.kind).toBe('handed-on');
+  });
+
+  test('a card or a refused scan ends the word about the product before it', () => {
+    const product = scan({ kind: 'product', code: '1', symbology: 'ean-13' });
+    const card = scan({ kind: 'credential', credential: 'card …7698', scheme: 'house-card' });
+    expect(told(hello, product, card).handedOn).toBeNull();
+    expect(told(hello, product, refusedScan).handedOn).toBeNull();
+    expect(told(hello, product, scan({ kind: 'claimed' })).handedOn).not.toBeNull();
   });
 
   test('a product is kept exactly as read and changes nobody', () => {
