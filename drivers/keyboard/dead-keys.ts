@@ -30,7 +30,7 @@ const marks: ReadonlyMap<string, string> = new Map([...alone].map(([mark, accent
 
 /** Whether what a key types is a dead key. */
 export function isDead(symbol: string): boolean {
-  return alone.has(symbol);
+  return symbol >= '\u0300' && alone.has(symbol);
 }
 
 /** The accent a dead key types on its own, such as `^` for U+0302. */
@@ -66,9 +66,10 @@ function isWestern(character: string): boolean {
 /**
  * Symbols of keys in the order they were struck, as text. A dead key with nothing after it types its accent.
  *
- * @param symbols characters and, for dead keys, combining marks
+ * @param symbols characters, and combining marks for dead keys
  */
-export function composeAll(symbols: Iterable<string>): string {
+export function composeAll(symbols: string): string {
+  if (!MARKS.test(symbols)) return symbols;
   let text = '';
   let dead = '';
   for (const symbol of symbols) {
@@ -85,3 +86,5 @@ export function composeAll(symbols: Iterable<string>): string {
   }
   return dead === '' ? text : text + accentOf(dead);
 }
+
+const MARKS = /[\u0300-\u036f]/;

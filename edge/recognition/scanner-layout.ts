@@ -48,15 +48,19 @@ export function fittingLayout(
   if (text.length < TEXT_MIN || text.length > TEXT_MAX || ONLY_DIGITS.test(text)) return undefined;
   if (isMeant(text, undefined)) return undefined;
   const pairs = assumed === undefined ? allPairs : (pairsOf.get(assumed) ?? []);
+  // Every layout with every reading would take too long.
+  const readings = assumed === undefined ? NO_ACCENT : accentReadings(text);
   const tried = new Set([text]);
   for (const pair of pairs) {
-    const reading = meantBy(text, pair, tried, isMeant);
+    const reading = meantBy(text, pair, readings, tried, isMeant);
     if (reading === undefined) continue;
     const others = pairs.filter((other) => other !== pair && other.assumed === pair.assumed);
     return {
       assumed: pair.assumed,
       fits: pair.fits,
-      alsoFits: others.filter((other) => meantBy(text, other, new Set(), isMeant)).map(({ fits }) => fits),
+      alsoFits: others
+        .filter((other) => meantBy(text, other, readings, new Set(), isMeant))
+        .map(({ fits }) => fits),
       text: reading.data,
       symbology: reading.symbology,
     };
@@ -74,11 +78,12 @@ interface Reading {
 function meantBy(
   text: string,
   pair: Pair,
+  readings: readonly number[],
   tried: Set<string>,
   isMeant: (text: string, symbology: Symbology | undefined) => boolean,
 ): Reading | undefined {
-  for (const accents of ACCENT.test(text) ? BOTH : ALONE) {
-    const meant = retyped(text, pair, accents);
+  for (const spaced of readings) {
+    const meant = retyped(text, pair, spaced);
     if (meant === undefined || tried.has(meant)) continue;
     tried.add(meant);
     const reading = withoutAim(meant);
@@ -137,21 +142,34 @@ interface Pair {
 }
 
 /**
- * How an accent standing alone came about: a dead key before a character that does not take it, or a dead key and a
- * space. Which, the text does not tell.
+ * Which accents standing alone were a dead key and a space, one bit each from the first; the others were a dead key
+ * before a character that does not take it. The text does not tell, so of a few accents all ways are read, and of more
+ * only how many, which is enough for a form.
  */
-type Accents = 'before-another' | 'with-space';
-const ALONE: readonly Accents[] = ['before-another'];
-const BOTH: readonly Accents[] = ['before-another', 'with-space'];
-const ACCENT = /[`´^~¨°¸¯]/;
+function accentReadings(text: string): readonly number[] {
+  const count = text.match(ACCENTS)?.length ?? 0;
+  if (count === 0) return NO_ACCENT;
+  // A text of accents must not take longer than any other.
+  if (count > MANY_ACCENTS || text.length > WITH_ACCENTS_MAX) return NO_ACCENT;
+  return count <= FEW_ACCENTS
+    ? Array.from({ length: 1 << count }, (_, spaced) => spaced)
+    : Array.from({ length: count + 1 }, (_, first) => 2 ** first - 1);
+}
+
+const ACCENTS = /[`´^~¨°¸¯]/g;
+const NO_ACCENT = [0];
+const FEW_ACCENTS = 4;
+/** A base45 app code of 127 characters has six signs that can come to be dead keys. */
+const MANY_ACCENTS = 10;
+const WITH_ACCENTS_MAX = 160;
 
 /** The text as its keys read with the layout that may fit; undefined where it cannot have been typed. */
-function retyped(text: string, pair: Pair, accents: Accents): string | undefined {
+function retyped(text: string, pair: Pair, spaced: number): string | undefined {
   const codes: number[] = [];
   for (let i = 0; i < text.length; i += 1) {
     const code = pair.codes[text.charCodeAt(i)] ?? NONE;
     // One key that types one character is by far the most frequent case, and there are hundreds of them in each call.
-    if (code === NONE) return retypedWithDeadKeys(text, pair, accents);
+    if (code === NONE) return retypedWithDeadKeys(text, pair, spaced);
     codes.push(code);
   }
   return String.fromCharCode(...codes);
@@ -160,27 +178,34 @@ function retyped(text: string, pair: Pair, accents: Accents): string | undefined
 /** No character stands for itself here: a dead key has a part in it, or nothing types it. */
 const NONE = 0;
 
-function retypedWithDeadKeys(text: string, pair: Pair, accents: Accents): string | undefined {
+function retypedWithDeadKeys(text: string, pair: Pair, spaced: number): string | undefined {
   let symbols = '';
+  let accents = 0;
   for (let i = 0; i < text.length; i += 1) {
-    const symbol = pair.symbols[text.charCodeAt(i)] ?? accentSymbols(text, i, pair, accents);
-    if (symbol === undefined) return undefined;
-    symbols += symbol;
+    const character = text[i] ?? '';
+    const accent = pair.accents.get(character);
+    const symbol = pair.symbols[text.charCodeAt(i)];
+    if (symbol !== undefined) {
+      symbols += symbol;
+    } else if (accent !== undefined) {
+      const withSpace = takesAccent(text[i + 1], character) || ((spaced >> accents) & 1) === 1;
+      symbols += withSpace ? `${accent} ` : accent;
+      accents += 1;
+    } else if (character === UNTYPED && i === 0 && pair.losesBracket) {
+      symbols += ']';
+    } else if (character < ' ') {
+      symbols += character; // Ctrl and Alt codes go by the place of keys, whatever the layout
+    } else {
+      return undefined;
+    }
   }
   return composeAll(symbols);
 }
 
-function accentSymbols(text: string, at: number, pair: Pair, accents: Accents): string | undefined {
-  const character = text[at] ?? '';
-  // Ctrl and Alt codes type control characters, and both go by the place of keys.
-  if (character < ' ') return character;
-  if (character === UNTYPED) return at === 0 && pair.losesBracket ? ']' : undefined;
-  const symbol = pair.accents.get(character);
-  if (symbol === undefined) return undefined;
-  const next = text[at + 1];
-  const mark = deadFor(character);
-  const taken = next !== undefined && mark !== undefined && compose(mark, next).length === 1;
-  return accents === 'with-space' || taken ? `${symbol} ` : symbol;
+/** A character that would have become one with the dead key, had there been no space between. */
+function takesAccent(next: string | undefined, accent: string): boolean {
+  const mark = deadFor(accent);
+  return next !== undefined && mark !== undefined && compose(mark, next).length === 1;
 }
 
 /** The ways to type each character of Latin-1: keys, or a dead key and another. */

@@ -20,8 +20,8 @@ test('a dead key and anything else are the accent and that', () => {
 });
 
 test('two dead keys are two accents, and one at the end waits for nothing', () => {
-  expect(composeAll([CIRCUMFLEX, GRAVE, 'a'])).toBe('^à');
-  expect(composeAll(['B', CIRCUMFLEX])).toBe('B^');
+  expect(composeAll(`${CIRCUMFLEX}${GRAVE}a`)).toBe('^à');
+  expect(composeAll(`B${CIRCUMFLEX}`)).toBe('B^');
 });
 
 test('an accented letter tells the keys that make it', () => {

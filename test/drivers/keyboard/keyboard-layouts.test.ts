@@ -39,7 +39,8 @@ describe.each([
     expect(Object.keys(keys ?? {})).toHaveLength(48);
     for (const [usage, symbols] of Object.entries(keys ?? {})) {
       const expected = symbols.map(
-        (symbol, level) => windows[name]?.[usage]?.[level] ?? (symbol.length === 1 ? symbol : keysyms[symbol]),
+        (symbol, level) =>
+          windows[name]?.[usage]?.[level] ?? (symbol.length === 1 ? symbol : keysyms[symbol]),
       );
       const typed = keyboardLayouts[name].keys[Number.parseInt(usage, 16)]?.slice(0, expected.length);
       expect(typed, `${name} ${usage}`).toEqual(expected);

@@ -180,7 +180,7 @@ describe('never', () => {
 
 test('an accent alone is read as a dead key before a character and as one before a space', () => {
   // `=` of a US scanner is the dead acute of a German keyboard; `^` of a German one is a dead key and a space.
-  expect(garbled('a=b=1', 'us', 'de')).toBe(composeAll(['a', '\u0301', 'b', '\u0301', '1']));
+  expect(garbled('a=b=1', 'us', 'de')).toBe(composeAll('a\u0301b\u03011'));
   expect(fittingLayout('a´b´1', 'de', (text) => text === 'a=b=1')).toMatchObject({ fits: 'us' });
   expect(fittingLayout('a´b´1', 'de', (text) => text === 'a= b= 1')).toMatchObject({ fits: 'us' });
   expect(fittingLayout('` abc&', 'us', (text) => text === '^abc/')).toMatchObject({ fits: 'de' });
