@@ -80,38 +80,26 @@ export function trackSpans(
   codeAt: (index: number) => number,
 ): readonly TrackSpan[] | undefined {
   if (length > SWIPE_LENGTH_MAX) return undefined;
+  const pastFillers = (from: number): number => {
+    let at = from;
+    while (at < length && isFiller(codeAt(at))) at += 1;
+    return at;
+  };
   const spans: TrackSpan[] = [];
-  let at = 0;
+  let at = pastFillers(0);
   while (at < length) {
-    if (isFiller(codeAt(at))) {
-      at += 1;
-      continue;
-    }
-    const span =
-      trackAt(at, length, codeAt, spans) ??
+    let span = trackAt(at, length, codeAt, spans);
+    if (span === undefined && spans.length > 0 && codeAt(at - 1) === END_SENTINEL) {
       // The reader may send the check character of a track after it, which can be any character, sentinels too.
-      (spans.length > 0 && codeAt(at - 1) === END_SENTINEL
-        ? at + 1 === length
-          ? 'end'
-          : trackAfterLrc(at, length, codeAt, spans)
-        : undefined);
-    if (span === 'end') break;
+      const next = pastFillers(at + 1);
+      if (next === length) break;
+      span = trackAt(next, length, codeAt, spans);
+    }
     if (span === undefined) return undefined;
     spans.push(span);
-    at = span.to + 1;
+    at = pastFillers(span.to + 1);
   }
   return spans.length === 0 ? undefined : spans;
-}
-
-function trackAfterLrc(
-  at: number,
-  length: number,
-  codeAt: (index: number) => number,
-  before: readonly TrackSpan[],
-): TrackSpan | undefined {
-  let next = at + 1;
-  while (next < length && isFiller(codeAt(next))) next += 1;
-  return trackAt(next, length, codeAt, before);
 }
 
 function trackAt(

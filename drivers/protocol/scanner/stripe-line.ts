@@ -57,8 +57,8 @@ export class StripeLine {
     }
     const text = withoutControls(burst);
     const reading = readBinary(burst) ?? readTrackText(text);
-    text.fill(0);
     if (reading.kind === 'malformed' && !isMasked(burst)) {
+      text.fill(0);
       this.#handOn(trimmed(burst), atMonotonicMs);
       return;
     }
@@ -69,7 +69,9 @@ export class StripeLine {
       atMonotonicMs,
       frame,
     );
+    text.fill(0);
     burst.fill(0);
+    if (reading.kind === 'swipe') for (const { data } of reading.tracks) data.fill(0);
     if (scan === undefined) frame.fill(0);
     else this.#ports.onScan(scan);
   }
