@@ -2,12 +2,22 @@ import { z } from 'zod';
 import type { Driver } from './driver.ts';
 import { HidPosConfig } from './protocol/hid-pos/config.ts';
 import { IbmHandHeldConfig } from './protocol/ibm-hand-held/config.ts';
+import { KeyboardWedgeConfig } from './protocol/keyboard-wedge/config.ts';
 import { MagstripeConfig } from './protocol/magstripe/config.ts';
 import { OpiConfig } from './protocol/opi/config.ts';
 import { SerialScannerConfig, TcpScannerConfig } from './protocol/scanner/config.ts';
 import { ZvtConfig } from './protocol/zvt/config.ts';
 
-const kinds = ['serial', 'tcp', 'hid-pos', 'ibm-hand-held', 'zvt', 'opi', 'magstripe'] as const;
+const kinds = [
+  'serial',
+  'tcp',
+  'hid-pos',
+  'ibm-hand-held',
+  'keyboard-wedge',
+  'zvt',
+  'opi',
+  'magstripe',
+] as const;
 
 /** One reader as a till's configuration names it; which other fields there are depends on `kind`. */
 export const ReaderConfig = z.discriminatedUnion(
@@ -17,6 +27,7 @@ export const ReaderConfig = z.discriminatedUnion(
     TcpScannerConfig,
     HidPosConfig,
     IbmHandHeldConfig,
+    KeyboardWedgeConfig,
     ZvtConfig,
     OpiConfig,
     MagstripeConfig,
@@ -71,6 +82,11 @@ export function driverFor(config: ReaderConfig): Driver {
       return async (ports) => {
         const { ibmHandHeldDriver } = await import('./protocol/ibm-hand-held/driver.ts');
         return ibmHandHeldDriver(config)(ports);
+      };
+    case 'keyboard-wedge':
+      return async (ports) => {
+        const { keyboardWedgeDriver } = await import('./protocol/keyboard-wedge/driver.ts');
+        return keyboardWedgeDriver(config)(ports);
       };
     case 'zvt':
       return async (ports) => {
