@@ -7,11 +7,14 @@ import { uuidV7 } from '../foundation/random.ts';
 import type { Random } from '../foundation/random.ts';
 import { errorCodes } from '../foundation/error-codes.ts';
 import type { Credential } from '../sync/contract/credential.ts';
+import { BankCardScheme } from '../sync/contract/link.ts';
 import { mayDo } from '../sync/contract/trust-policy.ts';
 import type { CodeDesk, JudgedCode, Trusted } from './app-code/code-desk.ts';
 import type { Downgrade } from './app-code/downgrade.ts';
 import type { IdentifiedNews, TypedOutcome } from './api/till-port.ts';
 import type { Identifier } from './identification/identifier.ts';
+import { staysWith } from './linking/link-pair.ts';
+import type { Linking } from './linking/linking.ts';
 import type { NewsBoard } from './news-board.ts';
 import type { CodeRefusal } from './recognition/code-refusal.ts';
 import { presentedCode } from './recognition/presented-code.ts';
@@ -55,6 +58,7 @@ export class ScanDesk implements Closable {
   readonly #sales: Sales;
   readonly #news: NewsBoard;
   readonly #passThrough: Pick<PassThrough, 'offer'>;
+  readonly #linking: Pick<Linking, 'presented'>;
   readonly #queue: Taken[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
@@ -74,6 +78,8 @@ export class ScanDesk implements Closable {
     readonly news: NewsBoard;
     /** Where what identifies nobody goes on to the POS. */
     readonly passThrough: Pick<PassThrough, 'offer'>;
+    /** Asks whether a bank card is to be linked. */
+    readonly linking: Pick<Linking, 'presented'>;
   }) {
     this.#clock = options.clock;
     this.#random = options.random;
@@ -86,6 +92,7 @@ export class ScanDesk implements Closable {
     this.#sales = options.sales;
     this.#news = options.news;
     this.#passThrough = options.passThrough;
+    this.#linking = options.linking;
   }
 
   /** Takes a scan from a reader: recognises it, which takes no time, hands products on, enqueues and returns. */
@@ -287,12 +294,22 @@ export class ScanDesk implements Closable {
         replicaAgeMs: result.replicaAgeMs,
         tookMs,
       },
-      identified: { identificationId, credential: masked, index: result.index, kind, trust, as: result.as },
+      identified: {
+        identificationId,
+        credential: masked,
+        index: result.index,
+        kind,
+        trust,
+        as: result.as,
+        ...bankCardOf(credential),
+      },
     };
   }
 
   #present({ event, identified }: DeskIdentification): void {
-    this.#news.tell(event);
+    const { customer: before } = this.#sales.customerNow();
+    const stays = staysWith(before, identified);
+    this.#news.tell(stays && before !== undefined ? { ...event, keeps: before.identificationId } : event);
     const { identificationId, scanId, identification, tookMs } = event;
     this.#log.info({
       event: 'scan.identified',
@@ -302,8 +319,16 @@ export class ScanDesk implements Closable {
       customerId: identification.verdict === 'known' ? identification.customer.id : null,
       ms: tookMs,
     });
-    this.#sales.present(identified);
+    if (stays) this.#sales.note(identified);
+    else this.#sales.present(identified);
+    this.#linking.presented(before, identified);
   }
+}
+
+/** What a bank card's alias is; nothing for other credentials. */
+function bankCardOf({ kind, scheme }: Credential): Pick<Identified, 'bankCard'> {
+  const { success, data } = BankCardScheme.safeParse(scheme);
+  return kind === 'bankcard' && success ? { bankCard: data } : {};
 }
 
 type ScanOutcome = ReturnType<typeof scanOutcome>;

@@ -28,6 +28,7 @@ import { Identifier } from './identification/identifier.ts';
 import { DataFolderLock } from './journal/data-folder-lock.ts';
 import { Journal } from './journal/journal.ts';
 import { readKeyRing } from './key-ring.ts';
+import { Linking } from './linking/linking.ts';
 import { NewsBoard } from './news-board.ts';
 import { PassThrough } from './pass-through/pass-through.ts';
 import { ReplicaKeeper } from './replica/replica-keeper.ts';
@@ -145,6 +146,23 @@ export class Till implements Closable {
           log,
         }),
       );
+      const linking = opened.add(
+        new Linking({
+          journal,
+          rules: ruleBook,
+          identified: (id) => sales.identified(id),
+          clockQuality: () => trustedTime.quality,
+          storeId: config.store,
+          clock,
+          random,
+          log,
+          tell: (view) => news.tell({ event: 'linking', linking: view }),
+        }),
+      );
+      sales.onChange(() => {
+        const { inSale, customer } = sales.customerNow();
+        linking.saleChanged(inSale ? (customer ?? null) : undefined);
+      });
       const passThrough = opened.add(
         await PassThrough.open({
           config: config.passThrough,
@@ -158,6 +176,7 @@ export class Till implements Closable {
       const desk = opened.add(
         new ScanDesk({
           passThrough,
+          linking,
           clock,
           random,
           log,
@@ -209,6 +228,7 @@ export class Till implements Closable {
             onUrgent: (urgent) => replica.applyUrgent(urgent),
             onReseed: () => replica.reseed('ordered'),
             onServerTime: (at) => trustedTime.told(at),
+            onVerdict: (verdict) => linking.verdict(verdict),
             onChange: () => told.changed(),
           },
         ),
@@ -267,6 +287,7 @@ export class Till implements Closable {
         store: config.store,
         sales,
         claims: passThrough.claims,
+        linking,
         status: () => ({
           sync: syncView(),
           readers: readers().map(readerView),

@@ -74,6 +74,7 @@ export class JournalUpload implements Closable {
   readonly #log: Log;
   readonly #limits: UploadLimits;
   readonly #onChange: () => void;
+  readonly #onVerdict: (verdict: EntryVerdict) => void;
   readonly #window: UploadWindow;
   readonly #bell: Doorbell;
   readonly #inbox: Uint8Array[] = [];
@@ -100,6 +101,8 @@ export class JournalUpload implements Closable {
     readonly limits?: UploadLimits;
     /** Called after the status may have changed; must only take note. */
     readonly onChange?: () => void;
+    /** Called with what the server says of an entry, again each time it says so; must only take note. */
+    readonly onVerdict?: (verdict: EntryVerdict) => void;
   }) {
     this.#journal = options.journal;
     this.#topics = options.topics;
@@ -109,6 +112,7 @@ export class JournalUpload implements Closable {
     this.#log = options.log;
     this.#limits = options.limits ?? defaultUploadLimits;
     this.#onChange = options.onChange ?? ((): void => {});
+    this.#onVerdict = options.onVerdict ?? ((): void => {});
     this.#window = new UploadWindow(options.journal.confirmedSeq, this.#limits, options.random);
     this.#bell = new Doorbell(options.clock);
     this.subscriptions = [
@@ -262,7 +266,10 @@ export class JournalUpload implements Closable {
       this.#reader.reject('WIRE_FOREIGN', 'receipt', 'a receipt names another incarnation');
       return;
     }
-    for (const verdict of receipt.verdicts) this.#report(verdict);
+    for (const verdict of receipt.verdicts) {
+      this.#report(verdict);
+      this.#onVerdict(verdict);
+    }
     const isNewest = receipt.serverTime > this.#newestServerTime;
     // A receipt that was long on its way must neither send us back nor be taken for the server's present state.
     if (receipt.contiguous < this.#window.acked && !isNewest) return;

@@ -10,7 +10,7 @@ import { CommandListener } from './commands.ts';
 import type { AppCodeConfirm, CodeAnswer, RotatingCodeVerify } from './contract/code-requests.ts';
 import type { FeedPage, FeedPosition } from './contract/feed.ts';
 import type { TenantId } from './contract/ids.ts';
-import type { FeedUrgent } from './contract/messages.ts';
+import type { EntryVerdict, FeedUrgent } from './contract/messages.ts';
 import type { ReplicaCollection } from './contract/replica-documents.ts';
 import { topicsOf } from './contract/topics.ts';
 import { JournalUpload } from './journal-upload.ts';
@@ -59,6 +59,8 @@ export interface TillLinkHandlers {
   onServerTime?(at: number): void;
   /** {@link TillLink.status} may have changed. */
   onChange(): void;
+  /** What the server says of an entry of the journal, again each time it says so. */
+  onVerdict?(verdict: EntryVerdict): void;
 }
 
 export interface LinkStatus {
@@ -120,6 +122,7 @@ export class TillLink implements Closable {
       random,
       log,
       onChange: () => handlers.onChange(),
+      onVerdict: (verdict) => handlers.onVerdict?.(verdict),
       ...(options.uploadLimits === undefined ? {} : { limits: options.uploadLimits }),
     });
     const feed = new FeedClient({

@@ -92,6 +92,7 @@ export class EventStream {
       sale: this.#till.sales.current() ?? null,
       sync,
       readers: [...readers],
+      linking: this.#till.linking.current(),
     };
     this.#clients.set(socket, { id, caller });
     this.#send(socket, this.#encode(hello));

@@ -6,6 +6,7 @@ import { OfferView } from '../../sync/contract/offer.ts';
 import { trustActions } from '../../sync/contract/trust-policy.ts';
 import { downgrades } from '../app-code/downgrade.ts';
 import { Text } from '../../sync/contract/replica-documents.ts';
+import { LinkingView } from '../linking/linking-view.ts';
 
 /** A customer as the till may show them. */
 export const CustomerView = z.strictObject({
@@ -117,6 +118,9 @@ export const TillEvent = z.discriminatedUnion('event', [
     sale: SaleView.nullable(),
     sync: SyncView,
     readers: z.array(ReaderView),
+    linking: LinkingView.nullable()
+      .optional()
+      .describe('The question whether to link a bank card, while it is open'),
   }),
   z.strictObject({
     event: z.literal('scan'),
@@ -160,6 +164,9 @@ export const TillEvent = z.discriminatedUnion('event', [
     offers: z.array(OfferView),
     replicaAgeMs: z.number().nullable(),
     tookMs: z.number().describe('Frame complete → decided'),
+    keeps: Uuid.optional().describe(
+      'A bank card takes nobody’s place: the identification that stays with the sale. This one can be attached by its id',
+    ),
   }),
   z.strictObject({
     event: z.literal('trust').describe('The server was asked: an identification is trusted more, or less'),
@@ -169,6 +176,7 @@ export const TillEvent = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('sale'), sale: SaleView }),
   z.strictObject({ event: z.literal('reader'), reader: ReaderView }),
   z.strictObject({ event: z.literal('sync'), sync: SyncView }),
+  z.strictObject({ event: z.literal('linking'), linking: LinkingView }),
 ]);
 
 export type CustomerView = z.infer<typeof CustomerView>;

@@ -7,7 +7,7 @@ const TOKEN_PROTOCOL = 'stammkunde.token.';
 /** The subprotocol that is spoken. */
 export const EVENT_PROTOCOL = 'stammkunde.v1';
 
-/** Whose token was sent: the POS may change things, the display may read. */
+/** Whose token was sent: the POS may change things, the display may read and answer what it asks. */
 export type Caller = 'pos' | 'display';
 
 export interface Tokens {
@@ -48,9 +48,10 @@ export function checkSender(request: IncomingMessage, doors: Doors): Checked {
 
 /**
  * Whose token the request carries.
+ * @param forDisplay whether the display's token suffices for a route that changes something
  * @throws StammkundeError API_UNAUTHORISED · API_READ_ONLY
  */
-export function checkToken(request: IncomingMessage, tokens: Tokens): Caller {
+export function checkToken(request: IncomingMessage, tokens: Tokens, forDisplay = false): Caller {
   const token = sentToken(request);
   // Both are always compared, so the time tells nothing of which one came near.
   const isPos = sameText(token ?? '', tokens.pos);
@@ -58,7 +59,8 @@ export function checkToken(request: IncomingMessage, tokens: Tokens): Caller {
   if (token === undefined || !(isPos || isDisplay))
     throw new StammkundeError('API_UNAUTHORISED', 'the bearer token is missing or wrong');
   if (isPos) return 'pos';
-  if (request.method !== 'GET') throw new StammkundeError('API_READ_ONLY', 'this token may only read');
+  if (request.method !== 'GET' && !forDisplay)
+    throw new StammkundeError('API_READ_ONLY', 'this token may only read');
   return 'display';
 }
 

@@ -22,6 +22,7 @@ import { EVENT_PROTOCOL, checkSender, checkToken } from './gate.ts';
 import type { Tokens } from './gate.ts';
 import { parseBody } from './json-body.ts';
 import { claimRoutes } from './claim-routes.ts';
+import { linkingRoutes } from './linking-routes.ts';
 import { describeRoutes } from './open-api.ts';
 import { saleRoutes } from './sale-routes.ts';
 import { tillRoutes } from './till-routes.ts';
@@ -33,6 +34,13 @@ const BODY_MAX_BYTES = 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Longest message a WebSocket client may send, bytes; nothing is done with it. */
 const CLIENT_MESSAGE_MAX_BYTES = 1_024;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The token of the display suffices, though the route changes something. */
+    forDisplay?: boolean;
+  }
+}
 
 export interface LocalApiOptions {
   readonly config: Frozen<ApiConfig>;
@@ -86,6 +94,7 @@ export class LocalApi implements Closable {
       guard(app, doors, tokens);
       await app.register(claimRoutes(till.claims, stream), { prefix: '/v1' });
       await app.register(saleRoutes(till), { prefix: '/v1' });
+      await app.register(linkingRoutes(till), { prefix: '/v1' });
       await app.register(
         tillRoutes(till, stream, (request) => checkToken(request, tokens)),
         { prefix: '/v1' },
@@ -178,7 +187,7 @@ function guard(
       reply.header('content-security-policy', displayPolicy(host, doors.allowedOrigins));
     } else {
       reply.header('cache-control', 'no-store');
-      checkToken(request.raw, tokens);
+      checkToken(request.raw, tokens, request.routeOptions.config.forDisplay === true);
     }
     return undefined;
   });

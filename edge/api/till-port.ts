@@ -2,6 +2,7 @@ import type { ErrorCode } from '../../foundation/error-codes.ts';
 import type { CodeRefusal } from '../recognition/code-refusal.ts';
 import type { OutputStatus } from '../pass-through/output.ts';
 import type { ClaimView, ClaimWish } from '../pass-through/reader-claims.ts';
+import type { Linking } from '../linking/linking.ts';
 import type { Sales } from '../sale/sales.ts';
 import type { ReaderView, SyncView, TillEvent } from './events.ts';
 
@@ -57,6 +58,7 @@ export interface TillPort {
     'open' | 'putBasket' | 'attach' | 'detach' | 'complete' | 'void' | 'view' | 'openViews' | 'current'
   >;
   readonly claims: ClaimsPort;
+  readonly linking: Pick<Linking, 'current' | 'answer' | 'withdraw'>;
   status(): TillStatus;
   /** Takes a number typed by a person the way of a scan: recognised, identified, presented to the sales, told as event. */
   identifyTyped(number: string): Promise<TypedOutcome>;

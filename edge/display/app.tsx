@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useMemo, useReducer, useState } from 'react';
 import type { Clock } from '../../foundation/clock.ts';
+import { ActionsContext } from './components/actions.tsx';
 import { Hero } from './components/hero.tsx';
-import { SmallIcon } from './components/icons.tsx';
 import { SalePanel } from './components/sale-panel.tsx';
 import { SpeechContext } from './components/speech.tsx';
 import { StatusBar } from './components/status-bar.tsx';
@@ -9,9 +9,9 @@ import { TopBar } from './components/top-bar.tsx';
 import { type ConnectionPorts, TillConnection } from './connection.ts';
 import { formatFor } from './format.ts';
 import { type Language, localeOf, texts } from './language.ts';
+import type { TillActions } from './till-actions.ts';
 import { sceneOf } from './scene.ts';
-import { type HandedOn, nothingKnown, reduce, tillNow } from './state.ts';
-import type { Texts } from './texts/texts.ts';
+import { nothingKnown, reduce, tillNow } from './state.ts';
 
 /** How often ages are told anew and what is over goes, ms. */
 const TICK_MS = 1_000;
@@ -20,24 +20,15 @@ interface AppProps {
   readonly clock: Clock;
   /** null when the page was opened without a token. */
   readonly ports: ConnectionPorts | null;
+  /** null when the page was opened without a token. */
+  readonly actions: TillActions | null;
   readonly firstLanguage: Language;
   readonly preferred: readonly string[];
   readonly onLanguage: (language: Language) => void;
 }
 
-function handedOnText(kind: HandedOn, t: Texts): string {
-  switch (kind) {
-    case 'handed-on':
-      return t.handedOn;
-    case 'waiting':
-      return t.handedOnWaiting;
-    case 'paused':
-      return t.handedOnPaused;
-  }
-}
-
 /** The cashier's page: it listens to the till and shows what it hears. */
-export function App({ clock, ports, firstLanguage, preferred, onLanguage }: AppProps): ReactNode {
+export function App({ clock, ports, actions, firstLanguage, preferred, onLanguage }: AppProps): ReactNode {
   const [state, dispatch] = useReducer(reduce, nothingKnown);
   const [language, setLanguage] = useState(firstLanguage);
   const speech = useMemo(
@@ -83,29 +74,31 @@ export function App({ clock, ports, firstLanguage, preferred, onLanguage }: AppP
 
   const scene = sceneOf(state);
   const now = tillNow(state);
-  const passing = state.notice !== null || state.closed !== null;
+  const asks = scene.kind === 'link-question';
+  const passing = !asks && (state.notice !== null || state.closed !== null || state.linking !== null);
   return (
-    <SpeechContext value={speech}>
-      <TopBar till={state.till} store={state.store} now={now} onOtherLanguage={otherLanguage} />
-      <div className="stage">
-        <main
-          className={`hero hero-${scene.kind}`}
-          aria-live="polite"
-          data-scene={scene.kind}
-          onClick={passing ? () => dispatch({ kind: 'dismiss' }) : undefined}
-        >
-          <Hero scene={scene} currency={state.currency} now={now} />
-          {state.handedOn !== null && (
-            <p className={`handed-on handed-on-${state.handedOn.kind}`} data-handed-on={state.handedOn.kind}>
-              <SmallIcon name="reader" />
-              {handedOnText(state.handedOn.kind, speech.t)}
-            </p>
-          )}
-          {passing && <p className="dismiss">{speech.t.dismissHint}</p>}
-        </main>
-        {state.sale !== null && <SalePanel sale={state.sale} product={state.product} />}
-      </div>
-      <StatusBar sync={state.sync} readers={state.readers} now={now} />
-    </SpeechContext>
+    <ActionsContext value={actions}>
+      <SpeechContext value={speech}>
+        <TopBar till={state.till} store={state.store} now={now} onOtherLanguage={otherLanguage} />
+        <div className="stage">
+          <main
+            className={`hero hero-${scene.kind}`}
+            aria-live="polite"
+            data-scene={scene.kind}
+            onClick={passing ? () => dispatch({ kind: 'dismiss' }) : undefined}
+          >
+            <Hero scene={scene} currency={state.currency} now={now} />
+            {passing && <p className="dismiss">{speech.t.dismissHint}</p>}
+          </main>
+          {state.sale !== null && <SalePanel sale={state.sale} product={state.product} />}
+        </div>
+        <StatusBar
+          sync={state.sync}
+          readers={state.readers}
+          handedOn={state.handedOn?.kind ?? null}
+          now={now}
+        />
+      </SpeechContext>
+    </ActionsContext>
   );
 }

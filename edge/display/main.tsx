@@ -3,6 +3,7 @@ import { SystemClock } from '../../foundation/clock.ts';
 import { App } from './app.tsx';
 import { browserPorts, tokenOf } from './browser-ports.ts';
 import { chooseLanguage, type Language } from './language.ts';
+import { browserActions } from './till-actions.ts';
 import './style.css';
 
 const LANGUAGE_KEY = 'stammkunde.language';
@@ -31,6 +32,7 @@ if (page !== null) {
     <App
       clock={new SystemClock()}
       ports={token === null ? null : browserPorts(location, token)}
+      actions={token === null ? null : browserActions(location, token)}
       firstLanguage={chooseLanguage(
         new URLSearchParams(location.search).get('lang'),
         storedLanguage(),

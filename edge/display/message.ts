@@ -8,6 +8,7 @@ const known: Readonly<Record<EventMessage['payload']['event'], true>> = {
   sale: true,
   reader: true,
   sync: true,
+  linking: true,
 };
 
 /**

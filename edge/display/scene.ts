@@ -1,7 +1,13 @@
 import type { CustomerView, ReaderView, SaleView } from '../api/events.ts';
+import type { LinkingView } from '../linking/linking-view.ts';
 import type { OfferView } from '../../sync/contract/offer.ts';
 import type { Instant } from '../../foundation/clock.ts';
 import type { LossReason, Person, ViewState } from './state.ts';
+
+/** The question whether to link a bank card. */
+export type LinkQuestionView = Extract<LinkingView, { readonly status: 'asking' }>;
+/** What came of linking a bank card. */
+export type LinkToldView = Exclude<LinkingView, { readonly status: 'asking' | 'declined' | 'ended' }>;
 
 /** The one thing the page says, large. */
 export type Scene =
@@ -20,17 +26,22 @@ export type Scene =
   | { readonly kind: 'unknown'; readonly person: Person }
   | { readonly kind: 'blocked'; readonly person: Person }
   | { readonly kind: 'expired'; readonly person: Person; readonly since: Instant }
+  | { readonly kind: 'link-question'; readonly question: LinkQuestionView }
+  | { readonly kind: 'link-told'; readonly told: LinkToldView }
   | { readonly kind: 'no-reader' }
   | { readonly kind: 'waiting' };
 
 /** What the page says now: the newest word first, and the person again when it is over. */
 export function sceneOf(state: ViewState): Scene {
-  const { link, notice, closed, person } = state;
+  const { link, notice, closed, person, linking } = state;
   if (link.kind === 'lost') return { kind: 'gone', reason: link.reason };
   if (link.kind === 'connecting' || state.sync === null) return { kind: 'connecting' };
+  // Somebody must answer; all else can wait behind the question.
+  if (linking?.view.status === 'asking') return { kind: 'link-question', question: linking.view };
   if (notice !== null) {
     return notice.kind === 'refused' ? { kind: 'refused' } : { kind: 'unreadable', code: notice.code };
   }
+  if (linking !== null && isTold(linking.view)) return { kind: 'link-told', told: linking.view };
   if (closed !== null) {
     return closed.sale.status === 'voided' ? { kind: 'voided' } : { kind: 'completed', sale: closed.sale };
   }
@@ -55,6 +66,10 @@ export function sceneOf(state: ViewState): Scene {
     case 'expired':
       return { kind: 'expired', person, since: identification.since };
   }
+}
+
+function isTold(view: LinkingView): view is LinkToldView {
+  return view.status !== 'asking' && view.status !== 'declined' && view.status !== 'ended';
 }
 
 /** Readers a cashier should know about, because they cannot scan with them. */

@@ -1,4 +1,5 @@
 import type { EventMessage, Identification, ReaderView, SaleView, SyncView } from '../api/events.ts';
+import type { LinkingView } from '../linking/linking-view.ts';
 import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { OfferView } from '../../sync/contract/offer.ts';
 import type { Instant } from '../../foundation/clock.ts';
@@ -67,6 +68,8 @@ export interface ViewState {
   readonly closed: { readonly sale: SaleView; readonly sinceMs: number } | null;
   readonly person: Person | null;
   readonly notice: Notice | null;
+  /** The question whether to link a bank card, or for a moment what came of it. */
+  readonly linking: { readonly view: LinkingView; readonly sinceMs: number } | null;
   /** The product code last read in this sale, exactly as read. */
   readonly product: string | null;
   /** What became of the product last read, said for a moment. */
@@ -96,6 +99,7 @@ export const nothingKnown: ViewState = {
   closed: null,
   person: null,
   notice: null,
+  linking: null,
   product: null,
   handedOn: null,
   currency: null,
@@ -120,7 +124,13 @@ export function reduce(state: ViewState, action: Action): ViewState {
     case 'tick':
       return afterTick(state, action.monotonicMs);
     case 'dismiss':
-      return { ...state, notice: null, closed: null };
+      return {
+        ...state,
+        notice: null,
+        closed: null,
+        // A question goes by being answered, not by a touch beside it.
+        linking: state.linking?.view.status === 'asking' ? state.linking : null,
+      };
   }
 }
 
@@ -137,12 +147,13 @@ function afterLink(state: ViewState, link: Link, monotonicMs: number): ViewState
 
 function afterTick(state: ViewState, monotonicMs: number): ViewState {
   const over = (sinceMs: number, shownMs: number): boolean => monotonicMs - sinceMs >= shownMs;
-  const { closed, notice, person, handedOn } = state;
+  const { closed, notice, person, handedOn, linking } = state;
   return {
     ...state,
     monotonicMs,
     closed: closed !== null && over(closed.sinceMs, CLOSED_SHOWN_MS) ? null : closed,
     notice: notice !== null && over(notice.sinceMs, NOTICE_SHOWN_MS) ? null : notice,
+    linking: linking !== null && over(linking.sinceMs, linkingShownMs(linking.view)) ? null : linking,
     handedOn: handedOn !== null && over(handedOn.sinceMs, HANDED_ON_SHOWN_MS) ? null : handedOn,
     person:
       person !== null &&
@@ -167,12 +178,15 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
         currency: state.currency,
         heard: state.heard,
         monotonicMs: state.monotonicMs,
+        linking: linkingOf(payload.linking ?? null, state.monotonicMs),
       };
       return payload.sale?.status === 'open' ? afterSale(fresh, payload.sale) : fresh;
     }
     case 'scan':
       return afterScan(state, payload.outcome);
     case 'identified':
+      // Somebody else is at the till, and stays.
+      if (payload.keeps !== undefined) return { ...state, notice: null };
       return {
         ...state,
         notice: null,
@@ -203,6 +217,8 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
       };
     case 'sync':
       return { ...state, sync: payload.sync };
+    case 'linking':
+      return { ...state, linking: linkingOf(payload.linking, state.monotonicMs) };
   }
 }
 
@@ -279,4 +295,15 @@ function personOf(state: ViewState, sale: SaleView): Person | null {
     saleId: sale.saleId,
     sinceMs: same?.sinceMs ?? state.monotonicMs,
   };
+}
+
+/** A question stays as long as it can be answered, what came of it as long as any notice. */
+function linkingShownMs(view: LinkingView): number {
+  return view.status === 'asking' ? view.answerWithinMs : NOTICE_SHOWN_MS;
+}
+
+/** A no, and a question nobody answered, need no word. */
+function linkingOf(view: LinkingView | null, sinceMs: number): ViewState['linking'] {
+  if (view === null || view.status === 'declined' || view.status === 'ended') return null;
+  return { view, sinceMs };
 }

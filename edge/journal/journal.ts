@@ -168,6 +168,18 @@ export class Journal implements Closable {
     );
   }
 
+  /** Links and their ends that the server has not confirmed, newest first. */
+  unconfirmedLinks(
+    limit: number,
+  ): readonly { readonly seq: number; readonly linkId: string; readonly kind: string }[] {
+    return this.#database.rows(
+      `SELECT seq, sale_id AS linkId, kind FROM entry WHERE seq > ? AND kind LIKE 'credential.%'
+       ORDER BY seq DESC LIMIT ?`,
+      this.#confirmedSeq,
+      limit,
+    );
+  }
+
   /** Entries after `afterSeq` in order, at most `limit`. */
   read(afterSeq: number, limit: number): readonly JournalEntry[] {
     return this.#database.rows<JournalEntry>(

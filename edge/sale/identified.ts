@@ -1,5 +1,6 @@
 import type { IdentifierKind, TrustLevel } from '../../sync/contract/credential.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import type { BankCardScheme } from '../../sync/contract/link.ts';
 import type { CustomerDocument } from '../../sync/contract/replica-documents.ts';
 
 /** Whom the replica knows under a credential. */
@@ -19,4 +20,6 @@ export interface Identified {
   readonly kind: IdentifierKind;
   readonly trust: TrustLevel;
   readonly as: IdentifiedAs;
+  /** What a bank card's alias is, as long as it has not been to the disk; absent for all other credentials. */
+  readonly bankCard?: BankCardScheme;
 }

@@ -167,6 +167,27 @@ export class Sales {
   }
 
   /**
+   * Who is at the till: the customer of the sale opened last, if it has one; with no sale open whoever waits for the
+   * next one.
+   */
+  customerNow(): { readonly inSale: boolean; readonly customer: Identified | undefined } {
+    const sale = this.#latest();
+    return sale === undefined
+      ? { inSale: false, customer: this.#recent.waiting }
+      : { inSale: true, customer: sale.customer ?? undefined };
+  }
+
+  /** Notes an identification that takes nobody's place; it can be attached by its id. */
+  note(identified: Identified): void {
+    this.#recent.remember(identified);
+  }
+
+  /** An identification of the last half hour. */
+  identified(identificationId: string): Identified | undefined {
+    return this.#recent.byId(identificationId);
+  }
+
+  /**
    * Completes the sale; its entry is on the disk when this returns. Repeated, it answers the same from the journal.
    * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
    */

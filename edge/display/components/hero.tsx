@@ -4,6 +4,8 @@ import type { Scene } from '../scene.ts';
 import { CardEnding } from './card-ending.tsx';
 import { CompletedPanel } from './completed-panel.tsx';
 import { KnownPanel } from './known-panel.tsx';
+import { LinkQuestion } from './link-question.tsx';
+import { LinkTold } from './link-told.tsx';
 import { MessagePanel } from './message-panel.tsx';
 import { useSpeech } from './speech.tsx';
 
@@ -96,6 +98,10 @@ export function Hero({ scene, currency, now }: HeroProps): ReactNode {
           hint={t[unreadableHints[scene.code] ?? 'unreadableHint']}
         />
       );
+    case 'link-question':
+      return <LinkQuestion key={scene.question.linkId} question={scene.question} />;
+    case 'link-told':
+      return <LinkTold told={scene.told} />;
     case 'completed':
       return <CompletedPanel sale={scene.sale} />;
     case 'voided':

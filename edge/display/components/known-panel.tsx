@@ -4,7 +4,8 @@ import type { OfferView } from '../../../sync/contract/offer.ts';
 import type { Instant } from '../../../foundation/clock.ts';
 import { inert } from '../inert.ts';
 import type { Person } from '../state.ts';
-import { CardEnding } from './card-ending.tsx';
+import { useActions } from './actions.tsx';
+import { BANK_CARD, CardEnding } from './card-ending.tsx';
 import { SmallIcon } from './icons.tsx';
 import { InertText } from './inert-text.tsx';
 import { Offers } from './offers.tsx';
@@ -30,6 +31,7 @@ interface KnownPanelProps {
 /** A customer the till knows: who, which tier, how many points and from when, and what they are offered. */
 export function KnownPanel({ person, customer, offers, currency, now }: KnownPanelProps): ReactNode {
   const { t, format, language } = useSpeech();
+  const actions = useActions();
   const ago = now === null ? null : format.ago(now - customer.pointsAt);
   const points = format.count(customer.points);
   const tier = customer.tierName?.[language] ?? customer.tier;
@@ -61,6 +63,15 @@ export function KnownPanel({ person, customer, offers, currency, now }: KnownPan
         <p className="known-card">
           <CardEnding credential={person.credential} />
           {person.typed && <span className="known-typed">{t.typedNumber}</span>}
+          {person.credential === BANK_CARD && actions !== null && (
+            <button
+              type="button"
+              className="unlink"
+              onClick={() => void actions.withdrawLink(person.identificationId)}
+            >
+              {t.unlink}
+            </button>
+          )}
           {VERIFIED.has(person.trust) && <span className="known-verified">{t.verifiedCode}</span>}
         </p>
       </div>

@@ -59,6 +59,26 @@ export interface Texts {
   readonly codeNotGenuineHint: string;
   readonly layoutHint: string;
 
+  readonly bankCard: string;
+  readonly linkTitle: (who: string) => string;
+  readonly linkCustomer: (tier: string) => string;
+  readonly linkLead: string;
+  readonly linkYes: string;
+  readonly linkNo: string;
+  readonly linkFailed: string;
+  readonly linkSaved: string;
+  readonly linkSavedHint: string;
+  readonly linkConfirmed: string;
+  readonly linkConfirmedHint: string;
+  readonly linkRefused: string;
+  readonly linkTakenHint: string;
+  readonly linkRefusedHint: string;
+  readonly unlink: string;
+  readonly unlinkSaved: string;
+  readonly unlinkSavedHint: string;
+  readonly unlinked: string;
+  readonly unlinkedHint: string;
+
   readonly sale: string;
   readonly total: string;
   readonly lines: (count: number, formatted: string) => string;

@@ -15,8 +15,10 @@ import type { LocalApiOptions } from '../../../edge/api/local-api.ts';
 import type { IdentifiedNews, TillNews, TillPort } from '../../../edge/api/till-port.ts';
 import type { Journal } from '../../../edge/journal/journal.ts';
 import { ReaderClaims } from '../../../edge/pass-through/reader-claims.ts';
+import { Linking } from '../../../edge/linking/linking.ts';
 import { identificationView } from '../../../edge/sale/sale-view.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { linkProgramme } from '../../server/link-programme.ts';
 import { openJournal, temporaryFolder } from '../journal/journal-fixture.ts';
 import { identified, newSales, programme } from '../sale/sale-fixture.ts';
 
@@ -29,6 +31,7 @@ export interface ApiShop {
   readonly clock: ManualClock;
   readonly journal: Journal;
   readonly till: TillPort;
+  readonly linking: Linking;
   /** What the till tells of its own accord. */
   tell(event: TillNews): void;
 }
@@ -49,10 +52,22 @@ export async function openApi(
   const listeners = new Set<(event: TillNews) => void>();
   const tell = (event: TillNews): void => listeners.forEach((listener) => listener(event));
   sales.onChange((sale) => tell({ event: 'sale', sale }));
+  const linking = new Linking({
+    journal,
+    rules: () => ({ programme: linkProgramme, offers: [], stale: false }),
+    identified: (id) => sales.identified(id),
+    clockQuality: () => 'good',
+    storeId: 'store-1',
+    clock,
+    random: new SeededRandom(32),
+    log: silentLog,
+    tell: (view) => tell({ event: 'linking', linking: view }),
+  });
   const till: TillPort = {
     till: 'till-1',
     store: 'store-1',
     sales,
+    linking,
     status: () => ({
       sync: {
         server: 'disconnected',
@@ -100,7 +115,7 @@ export async function openApi(
     await api.close();
     await journal.close();
   });
-  return { api, clock, journal, till, tell };
+  return { api, clock, journal, till, linking, tell };
 }
 
 export interface Answer {
