@@ -41,7 +41,7 @@ test('generated messages', { timeout: 3_600_000 }, () => {
   for (let run = 0; run < fuzzRuns; run += 1) {
     const body = generate();
     const framed = below(9) === 0 ? body : encodeOpiMessage(body);
-    const beganMs = performance.now();
+    const began = process.threadCpuUsage();
     const bodies = stream.push(framed).flatMap((piece) => (piece.kind === 'message' ? [piece.body] : []));
     for (const each of [...bodies, body]) {
       const { identity } = readOpiMessage(each, names);
@@ -50,7 +50,8 @@ test('generated messages', { timeout: 3_600_000 }, () => {
       }
       if (identity !== undefined) identities += 1;
     }
-    const tookMs = performance.now() - beganMs;
+    const { user, system } = process.threadCpuUsage(began);
+    const tookMs = (user + system) / 1_000; // of this thread: other programs do not count
     if (tookMs > longestMs) [longestMs, longest] = [tookMs, body.length];
     if (stream.bufferedBytes > 4_004) throw new Error('it holds too much');
     if (below(20) === 0) stream.discard();
@@ -93,7 +94,7 @@ test('the longest message there may be is read in one go, whatever it is made of
     'a:',
     '<CardPAN x=',
   ]) {
-    for (const bytes of [16_000, 65_000]) {
+    for (const bytes of [8_000, 65_000]) {
       const body = text(`<r>${part.repeat(bytes / part.length)}</r>`);
       expect(readOpiMessage(body, names).identity).toBeUndefined();
     }

@@ -12,6 +12,7 @@ import { zvtDriver } from '../../../../drivers/protocol/zvt/driver.ts';
 import { Opened } from '../../../../foundation/lifecycle.ts';
 import { VirtualPaymentTerminal } from '../../../../simulator/readers/virtual-payment-terminal.ts';
 import type { TerminalCard } from '../../../../simulator/readers/virtual-payment-terminal-zvt-dialogue.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { hex } from '../../hex.ts';
 import { packed, PAR, testPans } from './captured-frames.ts';
 import { TerminalPorts, told } from './terminal-ports.ts';
@@ -205,7 +206,10 @@ test('a payment passes byte for byte, however the network cuts it, and is the sa
 });
 
 /** A terminal and a register that only send what they are told, to see what arrives of it. */
-async function bareLine(failingTap = false): Promise<{
+async function bareLine(
+  failingTap = false,
+  clock?: ManualClock,
+): Promise<{
   readonly register: Socket;
   readonly terminal: Socket;
   readonly line: TerminalLine;
@@ -218,7 +222,7 @@ async function bareLine(failingTap = false): Promise<{
   opened.defer(() => void server.close());
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not a port');
-  const ports = new TerminalPorts();
+  const ports = new TerminalPorts(clock);
   const failing = {
     busy: false,
     fromRegister: () => {
@@ -344,6 +348,24 @@ describe('what ends on one side ends on the other', () => {
     expect(line.ports.losses.items).toEqual([]);
   });
 
+  test('an end that the other side never returns, after half a minute without a byte', async () => {
+    const clock = new ManualClock();
+    const { register, terminal } = await bareLine(false, clock);
+    register.end();
+    terminal.resume();
+    await once(terminal, 'end');
+    await clock.advance(29_000);
+    terminal.write(hex('80 00 00'));
+    await arrival(register, 3);
+    await clock.advance(29_000);
+    await settle();
+    expect(register.destroyed).toBe(false);
+    const closed = gone(register.resume());
+    await clock.advance(1_000);
+    await closed;
+    expect(clock.pending).toBe(0);
+  });
+
   test('a terminal that cannot be reached, and the register dials again without the till being opened again', async () => {
     const terminal = await VirtualPaymentTerminal.open();
     const { port } = terminal;
@@ -375,6 +397,32 @@ describe('closing', () => {
     await closed;
     expect(ports.logged.join('\n')).not.toContain('terminal.payment-cut');
     expect(ports.scans.items.map(told)).toEqual([`emv-par ${PAR}`]);
+  });
+
+  test('cuts a payment that does not end within four seconds, and says so', async () => {
+    const clock = new ManualClock();
+    const { register, terminal, line, ports } = await bareLine(false, clock);
+    register.resume();
+    register.write(authorisation);
+    await arrival(terminal, authorisation.length);
+    const closed = line.close();
+    await clock.advance(3_999);
+    expect(register.destroyed).toBe(false);
+    await clock.advance(1);
+    await Promise.all([gone(register), gone(terminal.resume()), closed]);
+    expect(ports.logged.join('\n')).toContain('terminal.payment-cut');
+    expect(clock.pending).toBe(0);
+  });
+
+  test('waits half a second for a register that does not hang up when told the end', async () => {
+    const clock = new ManualClock();
+    const { register, line, ports } = await bareLine(false, clock);
+    register.resume();
+    const closed = line.close();
+    await once(register, 'end');
+    await clock.advance(500);
+    await closed;
+    expect(ports.logged.join('\n')).not.toContain('terminal.payment-cut');
   });
 
   test('is done at once when no register is there, also twice', async () => {
