@@ -334,6 +334,19 @@ describe('an open device', () => {
     expect([reports, lost, only().closed, clock.pending]).toEqual([[], [], 1, 0]);
   });
 
+  test('whose path leads elsewhere is lost, also when the binding says nothing', async () => {
+    await device.close();
+    const path = join(sysfs, 'node');
+    await writeFile(path, '');
+    binding.attached = [listed({ path })];
+    device = await open();
+    await rm(path);
+    while (lost.length === 0) await clock.advance(5000);
+    expect(lost.map(({ code }) => code)).toEqual(['DRV_PORT_LOST']);
+    await device.close();
+    expect([binding.handles.at(-1)?.closed, clock.pending]).toEqual([1, 0]);
+  });
+
   test('may be closed in the very moment it is open', async () => {
     binding = new BindingInMemory();
     binding.attached = [listed()];
