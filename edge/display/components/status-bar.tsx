@@ -3,6 +3,8 @@ import type { Instant } from '../../../foundation/clock.ts';
 import type { ReaderView, SyncView } from '../../api/events.ts';
 import { inert } from '../inert.ts';
 import { readersInTrouble } from '../scene.ts';
+import type { HandedOn } from '../state.ts';
+import type { Texts } from '../texts/texts.ts';
 import { SmallIcon, type SmallIconName } from './icons.tsx';
 import { type Speech, useSpeech } from './speech.tsx';
 
@@ -11,17 +13,28 @@ const REPLICA_OLD_MS = 15 * 60_000;
 interface StatusBarProps {
   readonly sync: SyncView | null;
   readonly readers: readonly ReaderView[];
+  /** What became of the product last read, while it is worth a word. */
+  readonly handedOn: HandedOn | null;
   readonly now: Instant | null;
 }
 
 /** Whether all is well, always in the same place. What is not known is not shown. */
-export function StatusBar({ sync, readers, now }: StatusBarProps): ReactNode {
+export function StatusBar({ sync, readers, handedOn, now }: StatusBarProps): ReactNode {
   const speech = useSpeech();
   const { t, format } = speech;
   const troubled = readersInTrouble(readers);
   const replica = sync === null ? null : replicaWord(sync.replica, now, speech);
   return (
     <footer className="status">
+      {handedOn !== null && (
+        <span className="handed-on" data-handed-on={handedOn} role="status">
+          <Fact
+            icon={handedOn === 'handed-on' ? 'up' : 'reader'}
+            tone={handedOn === 'handed-on' ? 'good' : 'warn'}
+            words={handedOnWords(handedOn, t)}
+          />
+        </span>
+      )}
       {sync !== null && (
         <>
           {sync.server === 'connected' ? (
@@ -51,6 +64,17 @@ export function StatusBar({ sync, readers, now }: StatusBarProps): ReactNode {
       )}
     </footer>
   );
+}
+
+function handedOnWords(kind: HandedOn, t: Texts): string {
+  switch (kind) {
+    case 'handed-on':
+      return t.handedOn;
+    case 'waiting':
+      return t.handedOnWaiting;
+    case 'paused':
+      return t.handedOnPaused;
+  }
 }
 
 function Fact(props: { icon: SmallIconName; tone: 'good' | 'calm' | 'warn'; words: string }): ReactNode {

@@ -382,11 +382,11 @@ test('a product is said to be handed on to the POS, or not to be taken, in place
   const product = { kind: 'product', code: '4006381333931', symbology: 'ean-13' } as const;
   await show([hello, known, scan({ ...product, passedOn: 'handed-on' })]);
   await page.locator('[data-handed-on="handed-on"]').waitFor();
-  expect(await words()).toContain('An die Kasse weitergegeben');
+  expect(await page.locator('.status').innerText()).toContain('An die Kasse weitergegeben');
   await sees('known');
   till.tell(scan({ ...product, passedOn: 'waiting' }));
   await page.locator('[data-handed-on="waiting"]').waitFor();
-  expect(await words()).toContain('Die Kasse nimmt den Artikel nicht an');
+  expect(await page.locator('.status').innerText()).toContain('Die Kasse nimmt den Artikel nicht an');
   for (const size of [SMALL_SCREEN, LARGE_SCREEN, SCREEN]) {
     await page.setViewportSize(size);
     expect(await page.evaluate<string[]>(PARTS_THAT_OVERFLOW)).toEqual([]);
