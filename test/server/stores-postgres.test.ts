@@ -10,7 +10,6 @@ import { commitBatches } from '../../server/intake/commit-batches.ts';
 import { readTrialBalance } from '../../server/ledger/ledger-store.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { TestPostgres } from '../support/postgres.ts';
-import { linksSuite } from './links.suite.ts';
 import { prepared, pull, storesSuite } from './stores.suite.ts';
 import { TestTill } from './test-till.ts';
 
@@ -119,6 +118,4 @@ describe('the stores on PostgreSQL', () => {
       select from ledger_account where balance <> 0 and id = ${`unclaimed:${index}`}`.execute(database.db);
     expect(rows).toHaveLength(0);
   });
-
-  linksSuite(() => database);
 });
