@@ -103,7 +103,10 @@ export class CodeDesk implements Closable {
     const { question } = judged;
     const asking = this.#answerTo(question)
       .then((verdict) => {
-        const trusted = verdict === undefined || this.#closed ? undefined : afterAnswer(question, verdict);
+        const trusted =
+          verdict === undefined || this.#closed
+            ? undefined
+            : afterAnswer(judged.credential, question, verdict);
         if (trusted !== undefined) onTrust(trusted);
       })
       .catch((error: unknown) => {
@@ -135,14 +138,20 @@ export class CodeDesk implements Closable {
 }
 
 /** What the server's word makes of a code; undefined when it has none on it. */
-function afterAnswer(question: CodeQuestion, verdict: CodeAnswer['verdict']): Trusted | undefined {
+function afterAnswer(
+  credential: Credential,
+  question: CodeQuestion,
+  verdict: CodeAnswer['verdict'],
+): Trusted | undefined {
+  // A typed number stays one.
+  const trust = credential.trust === 'L0' ? 'L0' : 'L1';
   switch (verdict) {
     case 'confirmed':
       return { trust: question.kind === 'app-code.confirm' ? 'L4' : 'L2', downgrade: null };
     case 'replayed':
-      return { trust: 'L1', downgrade: 'used-elsewhere' };
+      return { trust, downgrade: 'used-elsewhere' };
     case 'refused':
-      return { trust: 'L1', downgrade: 'refused-by-server' };
+      return { trust, downgrade: 'refused-by-server' };
     case 'unknown':
       return undefined;
   }
