@@ -6,6 +6,7 @@ import { readReportDescriptor } from '../../hid/report-descriptor.ts';
 import { keyboardLayouts } from '../../keyboard/keyboard-layouts.ts';
 import { readAim } from '../../symbology/aim.ts';
 import type { Symbology } from '../../symbology/symbology.ts';
+import { openHidSource } from '../../transport/hid-source.ts';
 import type { OpenHid } from '../../transport/hid-device.ts';
 import { restoreGs } from '../scanner/gs-substitute.ts';
 import type { KeyboardWedgeConfig } from './config.ts';
@@ -62,8 +63,7 @@ const KEYBOARD = { page: 0x01, id: 0x06 };
 const KEYPAD = { page: 0x01, id: 0x07 };
 
 async function openConfigured({ device, exclusive }: KeyboardWedgeConfig): Promise<OpenHid> {
-  const { nodeHidDevice } = await import('../../transport/hid.ts');
-  return nodeHidDevice(device, { access: exclusive ? 'libusb' : 'hidraw', wanted: [KEYBOARD, KEYPAD] });
+  return openHidSource(device, { access: exclusive ? 'libusb' : 'hidraw', wanted: [KEYBOARD, KEYPAD] });
 }
 
 function formatsOf(descriptor: Uint8Array | undefined): readonly KeyboardReportFormat[] {
