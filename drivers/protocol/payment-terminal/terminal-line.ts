@@ -221,7 +221,7 @@ class Pair {
     to.on('drain', () => from.resume());
     from.on('data', (chunk: Buffer) => {
       const at = this.#options.clock.monotonicMs();
-      const copy = Uint8Array.from(chunk);
+      const copy = new Uint8Array(chunk);
       // The other side has it before anything is made of it here.
       const roomLeft = to.write(chunk, () => chunk.fill(0));
       if (!roomLeft) from.pause();
