@@ -97,6 +97,8 @@ describe('usages', () => {
     const one = field('05 8C 75 08 95 01 09 FE 09 FF 81 02');
     expect(elementWithUsage(one, { page: 0x8c, id: 0xff })).toBe(-1);
     expect(usageOfElement(one, 0)?.id).toBe(0xfe);
+    const range = field('05 8C 75 08 95 01 19 FB 29 FD 81 02');
+    expect(elementWithUsage(range, { page: 0x8c, id: 0xfd })).toBe(-1);
   });
 
   test('of four bytes bring their own page', () => {

@@ -2,6 +2,7 @@
 import { silentLog } from '../../../foundation/log.ts';
 import { SeededRandom } from '../../../foundation/random.ts';
 import type { Scan } from '../../../drivers/driver.ts';
+import { DeviceMatch } from '../../../drivers/device-match.ts';
 import { HidPosConfig } from '../../../drivers/protocol/hid-pos/config.ts';
 import { hidPosDriver } from '../../../drivers/protocol/hid-pos/driver.ts';
 import type { HidDevice } from '../../../drivers/transport/hid-device.ts';
@@ -20,17 +21,15 @@ async function main(): Promise<void> {
   const attached = await listHid();
   print(attached);
   for (const identity of attached) {
-    const config = HidPosConfig.parse({
-      kind: 'hid-pos',
-      id: 'counter',
-      device: {
-        vendorId: identity.vendorId.toString(16).padStart(4, '0'),
-        productId: identity.productId.toString(16).padStart(4, '0'),
-        serialNumber: identity.serialNumber,
-      },
-    });
+    const device = {
+      vendorId: identity.vendorId.toString(16).padStart(4, '0'),
+      productId: identity.productId.toString(16).padStart(4, '0'),
+      serialNumber: identity.serialNumber,
+    };
+    const config = HidPosConfig.parse({ kind: 'hid-pos', id: 'counter', device });
+    const open = nodeHidDevice(DeviceMatch.parse(device));
     const clock = new ManualClock();
-    const closedAtOnce = await nodeHidDevice(config.device)({
+    const closedAtOnce = await open({
       clock,
       signal: new AbortController().signal,
       onReport: () => {},
@@ -39,16 +38,16 @@ async function main(): Promise<void> {
     await closedAtOnce.close();
     const scans = new Inbox<Scan>();
     const arrived = new Inbox<Uint8Array>();
-    let device: HidDevice | undefined;
+    let opened: HidDevice | undefined;
     const driver = await hidPosDriver(config, async (ports) => {
-      device = await nodeHidDevice(config.device)({
+      opened = await open({
         ...ports,
         onReport: (report, atMonotonicMs) => {
           ports.onReport(report, atMonotonicMs);
           arrived.put(report);
         },
       });
-      return device;
+      return opened;
     })({
       readerId: 'counter',
       clock,
@@ -62,7 +61,7 @@ async function main(): Promise<void> {
     });
     await clock.advance(250);
     while (scans.items.length === 0) {
-      await device?.write(ASK);
+      await opened?.write(ASK);
       await arrived.next();
     }
     const { symbology, payload } = await scans.next();
@@ -70,7 +69,7 @@ async function main(): Promise<void> {
     // The last one stays open: a program must be able to end all the same.
     if (identity !== attached.at(-1)) {
       await driver.close();
-      await device?.close();
+      await opened?.close();
     }
   }
   process.exit(0);

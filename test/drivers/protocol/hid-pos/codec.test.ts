@@ -85,6 +85,11 @@ describe('a layout', () => {
     expect(described(text(without))).toMatchObject({ reportId: undefined, data: { bitOffset: 24 } });
   });
 
+  test('whose data shares its field with something before it begins after that', () => {
+    const shared = '05 8C 09 02 A1 01 15 00 26 FF 00 75 08 95 21 09 FD 09 FE 81 02 C0';
+    expect(described(hex(shared))?.data).toEqual({ bitOffset: 8, bytes: 32 });
+  });
+
   test('is none for what is no scanner', () => {
     expect(described(keyboardDescriptor)).toBeUndefined();
   });
@@ -113,6 +118,13 @@ describe('a scan', () => {
     const data = hex('30 31 1D 00 FF C3 A9 00');
     const [scan] = all(decoder('honeywell'), sent.honeywell(data, { aim: ']d2' }));
     expect(scan?.kind === 'scan' && Buffer.from(scan.payload).equals(data)).toBe(true);
+  });
+
+  test('keeps a NUL inside also where reports do not count, and loses those it is filled up with', () => {
+    const data = `${'a'.repeat(55)}\0b`;
+    expect(shown(all(decoder('simple'), sent.simple(text(data), { aim: ']Q1' })))).toEqual([
+      ['qr', ']Q1', data],
+    ]);
   });
 
   test('loses the CR or LF the scanner was set up to add, unless it is to be kept', () => {
@@ -161,6 +173,9 @@ describe('a scan', () => {
   test('whose data begins like an identifier keeps it where the identifier has its own place', () => {
     expect(shown(all(decoder('honeywell'), sent.honeywell(text(']E0K'), { aim: ']Q1' })))).toEqual([
       ['qr', ']Q1', ']E0K'],
+    ]);
+    expect(shown(all(decoder('honeywell'), sent.honeywell(text(']E0K'))))).toEqual([
+      [undefined, undefined, ']E0K'],
     ]);
   });
 
