@@ -173,7 +173,33 @@ test('replies to commands are counted as frames and are no scans', async () => {
   expect([scans.length, frames()]).toEqual([0, 2]);
 });
 
-test('nothing is delivered after close, also not by a close from within a scan', async () => {
+test('a reader closed from within a callback says nothing more', async () => {
+  const device = new MemoryHidDevice({ vendorId: HONEYWELL }, honeywellDescriptor);
+  const clock = new ManualClock();
+  const scans: string[] = [];
+  const closing: Promise<void>[] = [];
+  const driver = await hidPosDriver(
+    config(),
+    device.open,
+  )({
+    readerId: 'counter',
+    clock,
+    random: new SeededRandom(1),
+    log: silentLog,
+    signal: new AbortController().signal,
+    onFrame: () => {},
+    onScan: (scan) => scans.push(asText(scan.payload)),
+    onNoise: () => closing.push(driver.close()),
+    onLost: () => {},
+  });
+  await clock.advance(250);
+  device.send(long[0] ?? new Uint8Array());
+  for (const report of ean) device.send(report); // noise and a scan in one
+  await Promise.all(closing);
+  expect([scans, closing.length, clock.pending]).toEqual([[], 1, 0]);
+});
+
+test('nothing is delivered after close, and closing twice is closing once', async () => {
   const device = new MemoryHidDevice({ vendorId: HONEYWELL }, honeywellDescriptor);
   const { clock, driver, scans, noise } = await till(device);
   device.send(long[0] ?? new Uint8Array());
