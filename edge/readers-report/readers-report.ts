@@ -1,12 +1,12 @@
 import type { AttachedReader, SpokenKind } from '../../drivers/attached-reader.ts';
 import { makerOf } from '../../drivers/attached-reader.ts';
 import { matchesDevice } from '../../drivers/device-match.ts';
-import type { DeviceMatch } from '../../drivers/device-match.ts';
+import type { HidSource } from '../../drivers/transport/hid-source.ts';
 
 /** A reader of the configuration as far as it says which device it is. */
 export interface ConfiguredReader {
   readonly id: string;
-  readonly device?: DeviceMatch | undefined;
+  readonly device?: HidSource | undefined;
   readonly path?: string | undefined;
 }
 
@@ -83,7 +83,8 @@ const KEYBOARD_LACK: Lack = {
 };
 
 function isThis(configured: ConfiguredReader, reader: AttachedReader): boolean {
-  if (configured.device !== undefined) return matchesDevice(configured.device, reader);
+  const { device } = configured;
+  if (device !== undefined) return 'vendorId' in device && matchesDevice(device, reader);
   return configured.path !== undefined && configured.path === reader.path;
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DeviceMatch } from '../../device-match.ts';
+import { HidSource } from '../../transport/hid-source.ts';
 import { symbologies } from '../../symbology/symbology.ts';
 import { layoutNames } from './known-layouts.ts';
 
@@ -9,7 +9,7 @@ export const HidPosConfig = z.strictObject({
     .string()
     .regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 of a–z, 0–9 and -')
     .describe('Name of this reader, unique on the till'),
-  device: DeviceMatch.describe('Which attached device it is'),
+  device: HidSource.describe('Which attached device it is'),
   layout: z
     .enum(['auto', ...layoutNames])
     .default('auto')

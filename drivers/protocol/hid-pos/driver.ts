@@ -2,6 +2,7 @@ import { asError, StammkundeError } from '../../../foundation/errors.ts';
 import type { Driver, OpenDriver, ReaderPorts } from '../../driver.ts';
 import { Scan } from '../../driver.ts';
 import { readReportDescriptor } from '../../hid/report-descriptor.ts';
+import { openHidSource } from '../../transport/hid-source.ts';
 import type { HidDevice, OpenHid } from '../../transport/hid-device.ts';
 import type { HidPosPiece } from './codec.ts';
 import { CHAIN_GAP_MS, HidPosDecoder } from './codec.ts';
@@ -49,8 +50,7 @@ export function hidPosDriver(config: HidPosConfig, openHid?: OpenHid): Driver {
 }
 
 async function attachedDevice({ device }: HidPosConfig): Promise<OpenHid> {
-  const { nodeHidDevice } = await import('../../transport/hid.ts');
-  return nodeHidDevice(device, { wanted: [{ page: BARCODE_SCANNER_PAGE }] });
+  return openHidSource(device, { wanted: [{ page: BARCODE_SCANNER_PAGE }] });
 }
 
 async function ready(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DeviceMatch } from '../../device-match.ts';
+import { HidSource } from '../../transport/hid-source.ts';
 
 export const IbmHandHeldConfig = z.strictObject({
   kind: z
@@ -9,6 +9,6 @@ export const IbmHandHeldConfig = z.strictObject({
     .string()
     .regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 of a–z, 0–9 and -')
     .describe('Name of this reader, unique on the till'),
-  device: DeviceMatch.describe('Which attached device it is; mostly 05e0:1300'),
+  device: HidSource.describe('Which attached device it is; mostly 05e0:1300'),
 });
 export type IbmHandHeldConfig = z.output<typeof IbmHandHeldConfig>;

@@ -1,6 +1,7 @@
 import type { Driver, ReaderPorts } from '../../driver.ts';
 import { Scan } from '../../driver.ts';
 import { readReportDescriptor } from '../../hid/report-descriptor.ts';
+import { openHidSource } from '../../transport/hid-source.ts';
 import type { HidDevice, OpenHid } from '../../transport/hid-device.ts';
 import { readIbmReport } from './codec.ts';
 import type { IbmHandHeldConfig } from './config.ts';
@@ -21,7 +22,7 @@ const STALE_MS = 250;
  */
 export function ibmHandHeldDriver(config: IbmHandHeldConfig, openHid?: OpenHid): Driver {
   return async (ports) => {
-    const open = openHid ?? (await import('../../transport/hid.ts')).nodeHidDevice(config.device);
+    const open = openHid ?? (await openHidSource(config.device));
     let opened: { readonly withIds: boolean; readonly atMonotonicMs: number } | undefined;
     let over = false;
     const device = await open({

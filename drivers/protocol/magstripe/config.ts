@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DeviceMatch } from '../../device-match.ts';
+import { HidSource } from '../../transport/hid-source.ts';
 
 /** Which track of a stripe carries the loyalty number. */
 export const WantedTrackConfig = z
@@ -15,7 +15,7 @@ export const MagstripeConfig = z.strictObject({
     .string()
     .regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 of a–z, 0–9 and -')
     .describe('Name of this reader, unique on the till'),
-  device: DeviceMatch.describe('Which attached device it is'),
+  device: HidSource.describe('Which attached device it is'),
   format: z
     .enum(['auto', 'magtek', 'id-tech'])
     .default('auto')

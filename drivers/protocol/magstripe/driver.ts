@@ -1,4 +1,5 @@
 import type { Driver, ReaderPorts } from '../../driver.ts';
+import { openHidSource } from '../../transport/hid-source.ts';
 import type { OpenHid } from '../../transport/hid-device.ts';
 import type { MagstripeConfig } from './config.ts';
 import type { IdTechPiece } from './id-tech.ts';
@@ -26,7 +27,7 @@ const CHAIN_GAP_MS = 1000;
  */
 export function magstripeDriver(config: MagstripeConfig, openHid?: OpenHid): Driver {
   return async (ports) => {
-    const open = openHid ?? (await import('../../transport/hid.ts')).nodeHidDevice(config.device);
+    const open = openHid ?? (await openHidSource(config.device));
     const swipes = new Swipes(config, ports);
     try {
       const device = await open({
