@@ -7,7 +7,7 @@ export interface OpiMessage {
 }
 
 /** The longest message taken; real ones have one or two thousand bytes. */
-export const MESSAGE_BYTES_MAX = 65_536;
+const MESSAGE_BYTES_MAX = 65_536;
 /** A length beyond this is none: the stream is out of step. */
 const LENGTH_PLAUSIBLE_MAX = 16 * 1024 * 1024;
 const HEADER_BYTES = 4;

@@ -70,10 +70,10 @@ const EQUALS = 0x3d;
  * A response has one or two thousand bytes, some thirty tags and fifty attributes; many more would keep the till busy
  * for longer than a scan may wait.
  */
-const XML_BYTES_MAX = 16_384;
-const TAGS_MAX = 400;
-const ATTRIBUTES_MAX = 600;
-const TAG_BYTES_MAX = 4_096;
+const XML_BYTES_MAX = 8_192;
+const TAGS_MAX = 200;
+const ATTRIBUTES_MAX = 200;
+const TAG_BYTES_MAX = 2_048;
 
 function isPlain(body: Uint8Array): boolean {
   if (body.length > XML_BYTES_MAX) return false;

@@ -45,7 +45,7 @@ export function isAnswer(command: number): boolean {
 const SHORT_LENGTH_MAX = 254;
 const LONG_LENGTH = 0xff;
 /** Most that `FF lo hi` can say. */
-export const APDU_DATA_BYTES_MAX = 0xffff;
+const APDU_DATA_BYTES_MAX = 0xffff;
 
 /** @throws RangeError when the data is longer than 65,535 bytes */
 export function encodeApdu(command: number, data: Uint8Array = new Uint8Array()): Uint8Array {

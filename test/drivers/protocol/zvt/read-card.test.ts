@@ -8,6 +8,7 @@ import { ZvtConfig } from '../../../../drivers/protocol/zvt/config.ts';
 import { zvtDriver } from '../../../../drivers/protocol/zvt/driver.ts';
 import { ReadCardSession } from '../../../../drivers/protocol/zvt/read-card-session.ts';
 import { encodeSerialFrame } from '../../../../drivers/protocol/zvt/serial-frame.ts';
+import { openPty } from '../../../../drivers/transport/pty.ts';
 import type { OpenTransport } from '../../../../drivers/transport/transport.ts';
 import { StammkundeError } from '../../../../foundation/errors.ts';
 import { Opened } from '../../../../foundation/lifecycle.ts';
@@ -320,6 +321,22 @@ test('closing a terminal that fell silent takes a second', async () => {
   expect(isClosed).toBe(false);
   await clock.advance(1);
   await closed;
+});
+
+test('on a real serial device it is the same, and the device pulled out is a terminal lost', async (context) => {
+  if (process.platform === 'win32') context.skip('this platform has no pseudo-terminals');
+  const [outside, inside] = duplexPair();
+  const pty = await openPty({ onBytes: (bytes) => outside.write(Uint8Array.from(bytes)) });
+  opened.add(pty);
+  outside.on('data', (chunk: Buffer) => void pty.write(chunk).catch(() => {}));
+  const terminal = new VirtualSerialPaymentTerminal(inside);
+  terminal.dialogue.present(card);
+  const ports = new TerminalPorts();
+  opened.add(await zvtDriver(config({ kind: 'serial', path: pty.path }))(ports));
+  expect(told(await ports.scans.next())).toBe(`emv-par ${PAR}`);
+  expect(terminal.dialogue.received.slice(0, 2)).toEqual([commands.registration, commands.readCard]);
+  await pty.close();
+  expect(await ports.losses.next()).toMatchObject({ code: 'DRV_PORT_LOST' });
 });
 
 test('over TCP it is the same, with the clock of the machine', async () => {
