@@ -37,7 +37,7 @@ export function isPassable(
     case 'refused':
       return false;
     case 'unreadable':
-      return recognised.code !== 'REC_CHECK_DIGIT' && unreadable === 'pass' && holdsNoCard(scan, rules);
+      return unreadable === 'pass' && holdsNoCard(scan, rules);
   }
 }
 

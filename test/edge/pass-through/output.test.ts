@@ -96,6 +96,21 @@ test('a scan the POS has not taken in time is dropped and counted, and a younger
   expect(pos.got).toEqual(['young']);
 });
 
+test('a POS that is back at the very moment a scan is too old does not get it', async () => {
+  const pos = new FakePos();
+  const clock = new ManualClock();
+  const output = await outputTo(pos.open, clock);
+  pos.state = 'busy';
+  clock.schedule(2_000, () => {
+    pos.state = 'takes';
+    pos.ports?.onReady();
+  });
+  offer(output, 'old');
+  await clock.advance(2_000);
+  expect(pos.got).toEqual([]);
+  expect(output.status()).toMatchObject({ waiting: 0, dropped: { stale: 1 } });
+});
+
 test('no more than a bounded number waits, and those that wait keep their place', async () => {
   const pos = new FakePos();
   pos.state = 'absent';
