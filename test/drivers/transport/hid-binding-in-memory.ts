@@ -58,7 +58,11 @@ export class BindingInMemory implements HidBinding {
     await this.#asked.next();
   }
 
+  /** What listing waits for. */
+  listing: Promise<void> = Promise.resolve();
+
   async list(): Promise<readonly ListedHid[]> {
+    await this.listing;
     return this.attached;
   }
 

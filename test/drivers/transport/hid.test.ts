@@ -1,5 +1,6 @@
 // Goal: whatever node-hid and the system do, a HID device is the one that is meant, opens patiently, and is let go of.
 // Method: a binding with node-hid's manners and hidapi's texts, on a clock that moves only when told.
+import { getEventListeners } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -255,6 +256,26 @@ describe('opening', () => {
     await settle();
     expect(only().closed).toBe(1);
     expect(clock.pending).toBe(0);
+  });
+
+  test('that is given up while the device is looked for opens nothing', async () => {
+    await inSysfs('hidraw3', '1-2');
+    binding.attached = [listed()];
+    const slow = Promise.withResolvers<void>();
+    binding.listing = slow.promise;
+    const opening = open();
+    stop.abort(new Error('given up'));
+    await expect(opening).rejects.toThrow('given up');
+    slow.resolve();
+    for (let i = 0; i < 10; i += 1) await listHid({ binding, sysfs }); // longer than looking takes
+    await settle();
+    expect(binding.opened).toEqual([]);
+  });
+
+  test('leaves nothing on the signal it was given', async () => {
+    binding.attached = [listed()];
+    await (await open()).close();
+    expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
   });
 
   test('that is given up while waiting for access asks no more', async () => {
