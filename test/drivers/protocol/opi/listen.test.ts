@@ -119,9 +119,13 @@ test('nobody is known by a reprinted ticket, a log-in or a payment that failed',
   const register = await Register.dial(port);
   terminal.present({ ...card, overallResult: 'Aborted' });
   await register.ask(request('CardPayment'));
-  await register.ask(request('TicketReprint'));
-  await register.ask(request('Login', 'ServiceRequest'));
   expect(ports.scans.items).toEqual([]);
+  terminal.present(card);
+  await register.ask(request('CardPayment'));
+  expect(ports.scans.items).toHaveLength(1);
+  expect(await register.ask(request('TicketReprint'))).toContain(PAR);
+  await register.ask(request('Login', 'ServiceRequest'));
+  expect(ports.scans.items).toHaveLength(1);
 });
 
 test('no card number is in any log line, scan or noise, whatever the terminal tells', async () => {
