@@ -60,3 +60,24 @@ test('nothing is delivered after close or loss, and loss is told', async () => {
   expect(lost.map(({ code }) => code)).toEqual(['DRV_PORT_LOST']);
   expect(device.isOpen).toBe(false);
 });
+
+test('a report that is under way while the reader is closed is not delivered', async () => {
+  const device = new MemoryHidDevice();
+  let late: (report: Uint8Array) => void = () => {};
+  const config = IbmHandHeldConfig.parse({
+    kind: 'ibm-hand-held',
+    id: 'counter',
+    device: { vendorId: '05e0', productId: '1300' },
+  });
+  const opened = await openHidTill(
+    ibmHandHeldDriver(config, (ports) => {
+      late = (report) => ports.onReport(report, ports.clock.monotonicMs());
+      return device.open(ports);
+    }),
+  );
+  await opened.clock.advance(250);
+  const closing = opened.driver.close();
+  late(ean);
+  await closing;
+  expect([opened.scans, opened.noise]).toEqual([[], []]);
+});
