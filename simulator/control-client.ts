@@ -33,10 +33,25 @@ export async function command(
   order: ControlOrder,
   clock: Clock,
 ): Promise<ControlAnswer | undefined> {
-  const takesMs = order.order === 'unplug' ? order.seconds * 1_000 + REOPEN_MS : 0;
+  const takesMs = durationMs(order);
   const message = JSON.stringify({ token: address.controlToken, order });
   const line = await exchange(address.controlPort, message, takesMs + ANSWER_DEADLINE_MS, clock);
   return line === undefined ? undefined : ControlAnswer.parse(JSON.parse(line));
+}
+
+/** How long an order takes at most, ms, beyond the asking. */
+function durationMs(order: ControlOrder): number {
+  switch (order.order) {
+    case 'unplug':
+      return order.seconds * 1_000 + REOPEN_MS;
+    case 'replay':
+      return order.steps.reduce((sum, { afterMs }) => sum + afterMs, 0);
+    case 'send':
+    case 'show':
+    case 'app-code':
+    case 'network':
+      return 0;
+  }
 }
 
 /** One line there, one line back; undefined when nobody answers. */

@@ -1,11 +1,40 @@
 import { z } from 'zod';
+import { appCodeForms } from '../sync/contract/app-code/forms.ts';
+import { showings } from './readers/counter.ts';
+
+const Hex = z.string().regex(/^(?:[0-9a-f]{2}){1,65536}$/i, 'expected bytes in hexadecimal');
+
+/** One step of a recorded trace: bytes of a line, or one HID report. */
+export const TraceStep = z.strictObject({
+  afterMs: z.number().min(0).max(60_000).describe('Pause before it'),
+  as: z.enum(showings),
+  hex: Hex,
+});
+export type TraceStep = z.infer<typeof TraceStep>;
+/** Steps of one trace. */
+export const TRACE_STEPS_MAX = 500;
 
 /** What the scan command may ask of a running shop; one JSON line each. */
 export const ControlOrder = z.discriminatedUnion('order', [
   z.strictObject({
     order: z.literal('send').describe('Let a scanner send these bytes'),
     reader: z.enum(['serial', 'tcp']),
-    hex: z.string().regex(/^(?:[0-9a-f]{2}){1,65536}$/i, 'expected bytes in hexadecimal'),
+    hex: Hex,
+  }),
+  z.strictObject({
+    order: z.literal('show').describe('Hold a code before a reader'),
+    as: z.enum(showings),
+    aim: z.string().regex(/^(?:\][A-Za-z][0-9A-Za-z])?$/),
+    text: z.string().regex(/^[\x1d\x20-\xff]{1,512}$/),
+  }),
+  z.strictObject({
+    order: z.literal('app-code').describe('Hold a customer’s phone before the serial scanner'),
+    form: z.enum(appCodeForms),
+    phone: z.int().min(0).max(10_000).describe('Which of the customers who have one'),
+  }),
+  z.strictObject({
+    order: z.literal('replay').describe('Let devices send what was recorded'),
+    steps: z.array(TraceStep).min(1).max(TRACE_STEPS_MAX),
   }),
   z.strictObject({
     order: z.literal('unplug').describe('Pull a scanner and put it back'),

@@ -7,7 +7,7 @@ export const demoCardSchemes: z.input<typeof CardSchemes> = [
   {
     name: 'house',
     kind: 'card',
-    symbologies: ['ean-13', 'typed'],
+    symbologies: ['ean-13', 'magstripe', 'typed'],
     prefix: HOUSE_PREFIX,
     lengths: [13],
     checkDigit: 'gs1',

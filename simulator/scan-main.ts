@@ -1,11 +1,11 @@
-import { SystemClock } from '../foundation/clock.ts';
+import { sleep, SystemClock } from '../foundation/clock.ts';
 import type { Clock } from '../foundation/clock.ts';
 import { asError } from '../foundation/errors.ts';
 import { readTokenFile } from '../foundation/secret-file.ts';
 import { command, shopAddress } from './control-client.ts';
 import type { ControlOrder, ShopAddress } from './control-contract.ts';
 import { parseScanRequest, SCAN_USAGE, UsageError } from './scan-order.ts';
-import { READERS } from './till-config.ts';
+import { READERS } from './readers/counter.ts';
 import { TillEvents } from './till-events.ts';
 import { aligned, verdictLines } from './verdict-lines.ts';
 
@@ -48,6 +48,9 @@ interface Done {
 async function carryOut(order: ControlOrder, address: ShopAddress, clock: Clock): Promise<Done | undefined> {
   switch (order.order) {
     case 'send':
+    case 'show':
+    case 'app-code':
+    case 'replay':
       return send(order, address, clock);
     case 'unplug':
     case 'network': {
@@ -64,7 +67,7 @@ async function carryOut(order: ControlOrder, address: ShopAddress, clock: Clock)
 }
 
 async function send(
-  order: Extract<ControlOrder, { order: 'send' }>,
+  order: Extract<ControlOrder, { order: 'send' | 'show' | 'app-code' | 'replay' }>,
   address: ShopAddress,
   clock: Clock,
 ): Promise<Done | undefined> {
@@ -79,7 +82,8 @@ async function send(
       : { ok: false, text: 'The shop runs, but its till does not answer.' };
   }
   try {
-    const readerId = READERS[order.reader];
+    if (order.order === 'replay') return await replay(order, address, events, clock);
+    const readerId = readerOf(order);
     // Both are asked for before the scan; a scan that is no card leaves the second unanswered, which is no fault.
     const scanned = events.next('scan', (scan) => scan.readerId === readerId, ANSWER_DEADLINE_MS);
     const identifications: Parameters<typeof verdictLines>[1][] = [];
@@ -103,4 +107,36 @@ async function send(
   } finally {
     await events.close();
   }
+}
+
+function readerOf(order: Extract<ControlOrder, { order: 'send' | 'show' | 'app-code' }>): string {
+  switch (order.order) {
+    case 'send':
+      return READERS[order.reader];
+    case 'show':
+      return READERS[order.as];
+    case 'app-code':
+      return READERS.serial;
+  }
+}
+
+/** How long after the last step something may still be read, ms: a pause can be what ends a scan. */
+const AFTER_REPLAY_MS = 500;
+
+/** Tells of every scan a trace gives; a trace may well give none. */
+async function replay(
+  order: ControlOrder,
+  address: ShopAddress,
+  events: TillEvents,
+  clock: Clock,
+): Promise<Done | undefined> {
+  const lines: string[] = [];
+  events.listen(({ payload }) => {
+    if (payload.event === 'scan') lines.push(aligned(verdictLines(payload, undefined)));
+  });
+  const answer = await command(address, order, clock);
+  if (answer === undefined) return undefined;
+  if (!answer.ok) return { ok: false, text: answer.message };
+  await sleep(clock, AFTER_REPLAY_MS);
+  return { ok: true, text: lines.length === 0 ? 'The trace gave no scan.' : lines.join('\n') };
 }

@@ -8,6 +8,7 @@ import { createMissingKeys, loadKeys, publicKeyFileOf, tillToken } from '../serv
 import { demoCardSchemes } from './demo-card-schemes.ts';
 import { makeShopFolders } from './shop-folder.ts';
 import type { ShopPaths } from './shop-folder.ts';
+import type { CounterAddresses } from './readers/counter.ts';
 import { tillYaml } from './till-config.ts';
 
 /** Names of the demo shop. */
@@ -48,7 +49,12 @@ export function prepareShop(paths: ShopPaths, ports: ShopPorts, random: Random):
 /** Writes the till's configuration anew. @param brokerPort where the network to the server begins */
 export function configureTill(
   paths: ShopPaths,
-  options: { readonly apiPort: number; readonly brokerPort: number; readonly scannerPort: number },
+  options: {
+    readonly apiPort: number;
+    readonly brokerPort: number;
+    readonly scannerPort: number;
+    readonly counter: CounterAddresses;
+  },
 ): void {
   const text = tillYaml({
     tenant: SHOP.tenant,
@@ -63,6 +69,7 @@ export function configureTill(
     broker: { port: options.brokerPort, passwordFile: paths.brokerPasswordFile },
     scannerPath: paths.scannerLink,
     scannerPort: options.scannerPort,
+    counter: options.counter,
     api: {
       port: options.apiPort,
       tokenFile: paths.tillTokenFile,

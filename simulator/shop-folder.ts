@@ -11,6 +11,7 @@ export function shopPaths(root: string) {
     root,
     addressFile: join(root, ADDRESS_FILE),
     scannerLink: join(root, 'scanner'),
+    stxScannerLink: join(root, 'scanner-stx'),
     tillConfig: join(root, 'till.yaml'),
     tillData: join(root, 'till'),
     serverConfig: join(root, 'server.yaml'),

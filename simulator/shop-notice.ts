@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import type { CardNumber } from './card-numbers.ts';
-import { READERS } from './till-config.ts';
+import { READERS } from './readers/counter.ts';
 import { cardShowing } from './showable-cards.ts';
 import type { Shop } from './shop.ts';
 import { aligned } from './verdict-lines.ts';

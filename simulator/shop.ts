@@ -14,18 +14,17 @@ import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';
 import { NetworkProxy } from './network-proxy.ts';
 import type { NetworkState } from './network-proxy.ts';
-import { membersWithPhone } from './phone.ts';
+import type { AppCodeForm } from '../sync/contract/app-code/forms.ts';
+import { membersWithPhone, phoneOf } from './phone.ts';
 import type { Population } from './population.ts';
 import type { VirtualScanner } from './readers/virtual-scanner.ts';
-import { VirtualSerialScanner } from './readers/virtual-serial-scanner.ts';
-import { VirtualTcpScanner } from './readers/virtual-tcp-scanner.ts';
+import { Counter, READERS } from './readers/counter.ts';
 import { ServerClient } from './server-client.ts';
-import { configureTill, prepareShop } from './shop-files.ts';
+import { configureTill, prepareShop, SHOP } from './shop-files.ts';
 import { makeShopFolders, shopPaths } from './shop-folder.ts';
 import type { ShopPaths } from './shop-folder.ts';
 import { TillClient } from './till-client.ts';
 import { TillEvents } from './till-events.ts';
-import { READERS } from './till-config.ts';
 import { waitUntil } from './wait-until.ts';
 
 const SERVER_DEADLINE_MS = 60_000;
@@ -34,6 +33,8 @@ const REPLICA_DEADLINE_MS = 120_000;
 /** The till tries again after 30 s at the latest. */
 const REOPEN_DEADLINE_MS = 40_000;
 const LOOK_EVERY_MS = 50;
+/** What a scanner puts before a QR code (ISO/IEC 15424). */
+const QR_AIM = ']Q1';
 
 /** Ports a shop would like to have; 0 takes any free one. */
 export interface WishedPorts {
@@ -77,10 +78,13 @@ export class Shop implements Closable {
   readonly server: ServerClient;
   readonly till: TillClient;
   readonly network: NetworkProxy;
+  /** Every reader of the counter. */
+  readonly counter: Counter;
   readonly scanners: Readonly<Record<'serial' | 'tcp', VirtualScanner>>;
   /** Settles with last words when server or till ended and will not be back. */
   readonly failed: Promise<string>;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #opened: Opened;
 
   private constructor(parts: ShopParts, options: ShopOptions, opened: Opened) {
@@ -91,9 +95,11 @@ export class Shop implements Closable {
     this.server = parts.server;
     this.till = new TillClient(parts.tillUrl, readTokenFile(parts.paths.tillTokenFile));
     this.network = parts.network;
-    this.scanners = parts.scanners;
+    this.counter = parts.counter;
+    this.scanners = { serial: parts.counter.serial, tcp: parts.counter.tcp };
     this.failed = parts.failed;
     this.#clock = options.clock;
+    this.#random = options.random;
     this.#opened = opened;
   }
 
@@ -120,6 +126,14 @@ export class Shop implements Closable {
     return TillEvents.open(this.tillUrl, readTokenFile(this.paths.tillTokenFile), this.#clock);
   }
 
+  /** A fresh code of a customer's phone. @param n which of those who have one. @throws Error when there are not as many */
+  appCode(form: AppCodeForm, n: number): string {
+    const member = membersWithPhone(this.population)[n];
+    if (member === undefined) throw new Error(`no customer has phone ${n}`);
+    const ports = { tenant: SHOP.tenant, clock: this.#clock, random: this.#random };
+    return phoneOf(member.ordinal, ports).code(form);
+  }
+
   setNetwork(state: NetworkState): void {
     setNetwork(this.network, state);
   }
@@ -135,7 +149,7 @@ interface ShopParts {
   readonly tillUrl: string;
   readonly server: ServerClient;
   readonly network: NetworkProxy;
-  readonly scanners: Readonly<Record<'serial' | 'tcp', VirtualScanner>>;
+  readonly counter: Counter;
   readonly failed: Promise<string>;
 }
 
@@ -146,8 +160,13 @@ async function open(options: ShopOptions, opened: Opened, make: (parts: ShopPart
   if (await shopRuns(paths.root, clock)) throw new Error(`a shop runs in ${paths.root} already`);
   const ports = await choosePorts(options.wishedPorts, say);
   prepareShop(paths, ports, random);
-  const serial = opened.add(await VirtualSerialScanner.open(paths.scannerLink));
-  const tcp = opened.add(await VirtualTcpScanner.open(ports.scanner));
+  const counter = opened.add(
+    await Counter.open({
+      serialLink: paths.scannerLink,
+      stxLink: paths.stxScannerLink,
+      tcpPort: ports.scanner,
+    }),
+  );
   const network = opened.add(await NetworkProxy.open({ target: { host: '127.0.0.1', port: ports.broker } }));
 
   const keep = (name: string, program: string, config: string): KeptProgram =>
@@ -179,13 +198,18 @@ async function open(options: ShopOptions, opened: Opened, make: (parts: ShopPart
   });
   await importCustomerBase(server, population, paths.baseMark, { clock, random, say });
 
-  configureTill(paths, { apiPort: ports.tillApi, brokerPort: network.port, scannerPort: tcp.port });
+  configureTill(paths, {
+    apiPort: ports.tillApi,
+    brokerPort: network.port,
+    scannerPort: counter.tcp.port,
+    counter: counter.addresses,
+  });
 
   say('starting the till …');
   const tillProgram = keep('till', 'bin/stammkunde-edge.js', paths.tillConfig);
   const failed = Promise.race([serverProgram.failed, tillProgram.failed]);
   const tillUrl = `http://127.0.0.1:${ports.tillApi}`;
-  const shop = make({ paths, serverUrl, tillUrl, server, network, scanners: { serial, tcp }, failed });
+  const shop = make({ paths, serverUrl, tillUrl, server, network, counter, failed });
   await waitForReplica(shop, population, clock, endOf(failed, options.signal), say);
 
   const obey = (order: ControlOrder): Promise<void> => carryOut(order, shop, clock);
@@ -249,6 +273,16 @@ async function carryOut(order: ControlOrder, shop: Shop, clock: Clock): Promise<
   switch (order.order) {
     case 'send':
       return shop.scanners[order.reader].send(Buffer.from(order.hex, 'hex'));
+    case 'show':
+      return shop.counter.show(order.as, order);
+    case 'app-code':
+      return shop.counter.show('serial', { aim: QR_AIM, text: shop.appCode(order.form, order.phone) });
+    case 'replay':
+      for (const { afterMs, as, hex } of order.steps) {
+        await sleep(clock, afterMs);
+        await shop.counter.send(as, Buffer.from(hex, 'hex'));
+      }
+      return undefined;
     case 'unplug': {
       const scanner = shop.scanners[order.reader];
       await scanner.unplug();

@@ -10,7 +10,7 @@ import type { PlannedSale } from './sales-plan.ts';
 import { SHOP } from './shop-files.ts';
 import type { Shop } from './shop.ts';
 import type { ShowableCard } from './showable-cards.ts';
-import { READERS } from './till-config.ts';
+import { READERS } from './readers/counter.ts';
 import type { TillEvents } from './till-events.ts';
 import { waitUntil } from './wait-until.ts';
 

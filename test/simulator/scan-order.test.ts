@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -71,4 +71,57 @@ test('without a shop the command says so, and how to get one', async () => {
   });
   expect(stderr).toBe(`No shop runs in ${folder}: start one with npm start, in another terminal.\n`);
   expect(code).toBe(1);
+});
+
+test('a code can be shown to every kind of reader, as its scanner would see it', () => {
+  expect(parseScanRequest(['--as', 'hid-pos', '--card', '2900012345671']).order).toEqual({
+    order: 'show',
+    as: 'hid-pos',
+    aim: ']E0',
+    text: '2900012345671',
+  });
+  expect(parseScanRequest(['--as', 'ibm', '--card', '761234501043975850']).order).toMatchObject({
+    aim: ']C1',
+    text: '8018761234501043975850',
+  });
+  expect(parseScanRequest(['--as', 'app-code', '--form', 'url', '--phone', '2']).order).toEqual({
+    order: 'app-code',
+    form: 'url',
+    phone: 2,
+  });
+  expect(parseScanRequest(['--as', 'zvt']).order).toMatchObject({
+    as: 'zvt',
+    text: expect.stringMatching(/^[0-9A-Z]{29}$/),
+  });
+});
+
+test.each([
+  [['--as', 'telepathy', '--card', '1'], '--as is one of'],
+  [['--as', 'msr'], '--as needs'],
+  [['--as', 'msr', '--card', '1', '--product', '2'], '--as needs'],
+  [['--as', 'app-code', '--form', 'morse'], '--form is one of'],
+  [['--as', 'app-code', '--phone', 'first'], '--phone takes'],
+  [['--replay', '/nowhere/trace.jsonl'], 'cannot be read'],
+])('%j is turned down in one sentence', (args, message) => {
+  expect(() => parseScanRequest(args)).toThrow(UsageError);
+  expect(() => parseScanRequest(args)).toThrow(message);
+});
+
+test('a recorded trace is read step by step; a line that is none is named', async () => {
+  const path = join(folder, 'trace.jsonl');
+  await writeFile(
+    path,
+    '# two pieces of a frame\n{"afterMs":0,"as":"serial","hex":"5d4530"}\n\n{"afterMs":5,"as":"serial","hex":"310d"}\n',
+  );
+  expect(parseScanRequest(['--replay', path]).order).toEqual({
+    order: 'replay',
+    steps: [
+      { afterMs: 0, as: 'serial', hex: '5d4530' },
+      { afterMs: 5, as: 'serial', hex: '310d' },
+    ],
+  });
+  await writeFile(path, '{"afterMs":0,"as":"serial","hex":"5d4530"}\nnonsense\n');
+  expect(() => parseScanRequest(['--replay', path])).toThrow('line 2');
+  await writeFile(path, '\n');
+  expect(() => parseScanRequest(['--replay', path])).toThrow('1 to 500 steps');
 });
