@@ -61,6 +61,8 @@ const schemes = compileCardSchemes(
   ]),
 );
 
+const ONLY_ERRORS = /^(?:[%;+]E\?)+$/;
+
 async function readers(): Promise<{ scans: Scan[]; swipe: (stripe: Stripe) => Promise<void> }> {
   const scans: Scan[] = [];
   const clock = new ManualClock();
@@ -110,20 +112,14 @@ test.each(bankCards)('%s', async (number) => {
     const taken = scans.splice(0);
     expect(taken).toHaveLength(5);
     for (const scan of taken) {
-      const handed = asText(scan.payload);
-      if (!handed.includes(number)) {
-        // The wanted track could not be read, so that there is nothing of the card in the scan.
-        expect(handed).toMatch(/^(?:[%;+]E\?)+$/);
-        continue;
-      }
+      const handed = asText(scan.payload).replaceAll(number, 'PAN');
       const recognised = recognise(
         { payload: scan.payload, symbology: scan.symbology, source: 'reader' },
         { schemes },
       );
-      expect([handed.replaceAll(number, 'PAN'), recognised.kind]).toEqual([
-        handed.replaceAll(number, 'PAN'),
-        'refused',
-      ]);
+      // Where the wanted track could not be read, there is nothing of the card in the scan, and nothing to refuse.
+      const outcome = ONLY_ERRORS.test(handed) ? 'nothing of it' : recognised.kind;
+      expect([handed, outcome]).toEqual([handed, ONLY_ERRORS.test(handed) ? 'nothing of it' : 'refused']);
       expect(asText(scan.payload)).not.toContain(number.slice(0, 6));
     }
   }
