@@ -47,7 +47,7 @@ export async function readLinkFacts(
  */
 export async function postLink(
   tx: DatabaseTransaction,
-  { owner, entry, transaction: _, effect = 'none' }: Accepted,
+  { owner, entry, effect = 'none' }: Accepted,
   link: CredentialLinked | CredentialUnlinked,
   { now, controller }: { readonly now: Instant; readonly controller: string },
 ): Promise<TakenCard | undefined> {

@@ -16,8 +16,8 @@ const others: readonly IdentifiedAs[] = [
 
 test('a customer by their own card and an unknown bank card are a pair, whichever came first', () => {
   const pair = linkPairOf(customer, card);
-  expect(pair).toEqual({
-    customer: expect.objectContaining({ id: CUSTOMER_ID }),
+  expect(pair).toMatchObject({
+    customer: { id: CUSTOMER_ID },
     identifiedBy: { index: customer.index, kind: 'card', trust: 'L1' },
     card: { index: card.index, scheme: 'emv-par' },
   });
