@@ -3,6 +3,7 @@ import { TerminalLine } from '../payment-terminal/terminal-line.ts';
 import { TerminalScans } from '../payment-terminal/terminal-scans.ts';
 import type { OpiConfig } from './config.ts';
 import { OpiListeningTap } from './listening-tap.ts';
+import { warmUpOpiReading } from './read-message.ts';
 
 /**
  * A payment terminal that speaks O.P.I., as a reader of bank cards.
@@ -15,6 +16,7 @@ import { OpiListeningTap } from './listening-tap.ts';
 export function opiDriver(config: OpiConfig): Driver {
   const names = { par: config.parNames, tokens: config.tokenNames };
   return async (ports) => {
+    warmUpOpiReading(names);
     const scans = new TerminalScans(ports);
     return TerminalLine.open({
       readerId: ports.readerId,

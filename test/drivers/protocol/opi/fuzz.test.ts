@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../../../foundation/random.ts';
 import { encodeOpiMessage, OpiMessageStream } from '../../../../drivers/protocol/opi/message-stream.ts';
-import { readOpiMessage } from '../../../../drivers/protocol/opi/read-message.ts';
+import { readOpiMessage, warmUpOpiReading } from '../../../../drivers/protocol/opi/read-message.ts';
 import { opiResponse } from '../../../../simulator/readers/virtual-payment-terminal-opi.ts';
 import { asText, text } from '../../hex.ts';
 import { PAR, testPans } from '../zvt/captured-frames.ts';
@@ -35,6 +35,7 @@ test('generated messages', { timeout: 3_600_000 }, () => {
   const random = new SeededRandom(20_002);
   const below = (limit: number): number => Math.floor(random.next() * limit);
   const stream = new OpiMessageStream(4_000);
+  warmUpOpiReading(names);
   let longestMs = 0;
   let longest = 0;
   let identities = 0;
