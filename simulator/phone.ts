@@ -14,7 +14,7 @@ const NONCE_BYTES = 4;
 /** How long a code wants to be taken; the app shows the next one before that. */
 const WINDOW_SECONDS = 60;
 /** Where the demo's app would have its address; nobody is there (RFC 2606). */
-export const DEMO_APP_URL = 'HTTPS://APP.EXAMPLE/K/';
+const DEMO_APP_URL = 'HTTPS://APP.EXAMPLE/K/';
 
 /** Of the demo's customers every so many have a phone, and not more than so many. */
 const PHONE_EVERY = 10;

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../../foundation/clock.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
-import { deviceIdentifier } from '../../sync/contract/app-code/app-code.ts';
+import { DEVICE_SCHEME, deviceIdentifier } from '../../sync/contract/app-code/app-code.ts';
 import type { AppCode } from '../../sync/contract/app-code/app-code.ts';
 import { ageFault, defaultAppCodeRules, lastsMs } from '../../sync/contract/app-code/freshness.ts';
 import type { AppCodeRules } from '../../sync/contract/app-code/freshness.ts';
@@ -12,9 +12,6 @@ import type { CredentialDocument } from '../../sync/contract/replica-documents.t
 import type { CodeBook } from './code-book.ts';
 import type { Downgrade } from './downgrade.ts';
 import type { TrustedTime } from './trusted-time.ts';
-
-/** Name of the scheme in events, in place of a card scheme's. */
-export const DEVICE_SCHEME = 'app-code';
 
 export type AppCodeVerdict =
   | { readonly kind: 'credential'; readonly credential: Credential; readonly downgrade: Downgrade | null }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../foundation/clock.ts';
 
 /** How far the wall clock may be from what the server told, plus the time since. */
-export const DRIFT_MAX_MS = 60_000;
+const DRIFT_MAX_MS = 60_000;
 /** Reliable time is written down no more often than this. */
 const KEEP_EVERY_MS = 60_000;
 

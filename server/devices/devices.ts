@@ -3,7 +3,7 @@ import type { Clock } from '../../foundation/clock.ts';
 import { StammkundeError } from '../../foundation/errors.ts';
 import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
-import { deviceIdentifier, keyIdOf } from '../../sync/contract/app-code/app-code.ts';
+import { DEVICE_SCHEME, deviceIdentifier, keyIdOf } from '../../sync/contract/app-code/app-code.ts';
 import { isSoundPublicKey } from '../../sync/contract/app-code/device-key.ts';
 import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import { insertCards, readCardOwners } from '../cards/insert-cards.ts';
@@ -15,8 +15,6 @@ import type { Device, NewDevice } from './device.ts';
 
 /** Phones of one customer that may sign at one time. */
 const DEVICES_MAX = 10;
-/** What a phone's credential has in place of a card scheme's name. */
-export const DEVICE_SCHEME = 'app-code';
 
 export interface DevicesPorts {
   readonly database: Database;

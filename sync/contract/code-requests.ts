@@ -21,7 +21,7 @@ export const RotatingCodeVerify = z.strictObject({
 });
 
 /** What the server says of a code. Only `confirmed` raises trust. */
-export const codeVerdicts = ['confirmed', 'replayed', 'refused', 'unknown'] as const;
+const codeVerdicts = ['confirmed', 'replayed', 'refused', 'unknown'] as const;
 
 export const CodeAnswer = z.strictObject({
   requestId: Uuid,

@@ -30,7 +30,7 @@ export const trustPolicy: Readonly<Record<TrustLevel, Readonly<Record<Reach, Row
  * What a kind of credential may be good for at all, at any level. A bank card's alias is shared by all who hold a card
  * of the account, and an issuer can change it: it identifies and earns, it never redeems.
  */
-export const kindPolicy: Readonly<Record<IdentifierKind, Row>> = {
+const kindPolicy: Readonly<Record<IdentifierKind, Row>> = {
   card: everything,
   gsrn: everything,
   app: everything,

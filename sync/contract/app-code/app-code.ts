@@ -27,7 +27,7 @@ export interface AppCode {
   readonly signature: Uint8Array;
 }
 
-export const APP_CODE_VERSION = 1;
+const APP_CODE_VERSION = 1;
 export const APP_CODE_BYTES = 82;
 const HEAD_BYTES = 18;
 const KEY_ID_BYTES = 8;
@@ -47,6 +47,9 @@ export function keyIdOf(publicKey: Uint8Array): string {
     .digest('hex')
     .slice(0, 2 * KEY_ID_BYTES);
 }
+
+/** What a phone's credential has in place of a card scheme's name. */
+export const DEVICE_SCHEME = 'app-code';
 
 /** What a device key's blind index is made of. No card scheme's number holds a colon, so none can stand for a device. */
 export function deviceIdentifier(keyId: string): string {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PUBLIC_KEY_BYTES } from './app-code.ts';
 
 /** An Ed25519 public key in base64url: 43 characters of which the last holds two bits of padding, written as zero. */
-export const PUBLIC_KEY_PATTERN = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+const PUBLIC_KEY_PATTERN = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 export const DevicePublicKey = z
   .string()
   .regex(PUBLIC_KEY_PATTERN)

@@ -7,9 +7,9 @@ export const appCodeForms = ['digits', 'base45', 'url'] as const;
 export type AppCodeForm = (typeof appCodeForms)[number];
 
 /** What a code in digits begins with. */
-export const DIGITS_PREFIX = '7826';
+const DIGITS_PREFIX = '7826';
 /** What a code in base45 begins with; the first character a wrong keyboard layout changes is its colon. */
-export const BASE45_PREFIX = 'SK1:';
+const BASE45_PREFIX = 'SK1:';
 
 /** 82 bytes are a number below 256⁸², which has 198 digits at most; leading zeros are written. */
 const BODY_DIGITS = 198;
