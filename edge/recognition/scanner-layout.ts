@@ -15,7 +15,10 @@ export interface FittingLayout {
   readonly fits: LayoutName;
   /** Other layouts under which it is meant as well, maybe as something else: German and Italian differ in few signs. */
   readonly alsoFits: readonly LayoutName[];
-  /** What was meant: the data without its AIM identifier. */
+  /**
+   * What was meant, without AIM identifier. Of several readings that would do it is one, so it is shown to nobody as the
+   * code itself and identifies nobody.
+   */
   readonly text: string;
   /** What the AIM identifier says, where it was typed and garbled with the rest; undefined where there is none. */
   readonly symbology: Symbology | undefined;
@@ -46,6 +49,7 @@ export function fittingLayout(
 ): FittingLayout | undefined {
   // Where digits are typed as such the layouts agree, and read as letters or signs they would be nobody's number.
   if (text.length < TEXT_MIN || text.length > TEXT_MAX || ONLY_DIGITS.test(text)) return undefined;
+  if (assumed === undefined && text.length > ALL_LAYOUTS_MAX) return undefined;
   if (isMeant(text, undefined)) return undefined;
   const pairs = assumed === undefined ? allPairs : (pairsOf.get(assumed) ?? []);
   // Every layout with every reading would take too long.
@@ -95,6 +99,8 @@ function meantBy(
 /** Shorter texts are no credential; longer ones recognition does not look into. */
 const TEXT_MIN = 4;
 const TEXT_MAX = 512;
+/** Of all pairs of layouts there are seven times as many; an app code in an address is shorter. */
+const ALL_LAYOUTS_MAX = 256;
 const ONLY_DIGITS = /^[0-9]+$/;
 
 /** What the keystroke decoder leaves where a key types nothing with its layout. */
@@ -143,24 +149,25 @@ interface Pair {
 
 /**
  * Which accents standing alone were a dead key and a space, one bit each from the first; the others were a dead key
- * before a character that does not take it. The text does not tell, so of a few accents all ways are read, and of more
- * only how many, which is enough for a form.
+ * before a character that does not take it. The text does not tell. A space is one sign of base45 in 45, so of more
+ * than a few accents no more than two are taken for such.
  */
 function accentReadings(text: string): readonly number[] {
   const count = text.match(ACCENTS)?.length ?? 0;
-  if (count === 0) return NO_ACCENT;
   // A text of accents must not take longer than any other.
-  if (count > MANY_ACCENTS || text.length > WITH_ACCENTS_MAX) return NO_ACCENT;
-  return count <= FEW_ACCENTS
-    ? Array.from({ length: 1 << count }, (_, spaced) => spaced)
-    : Array.from({ length: count + 1 }, (_, first) => 2 ** first - 1);
+  if (count === 0 || count > ACCENTS_MAX || text.length > WITH_ACCENTS_MAX) return NO_ACCENT;
+  if (count <= FEW_ACCENTS) return Array.from({ length: 1 << count }, (_, spaced) => spaced);
+  const single = Array.from({ length: count }, (_, bit) => 1 << bit);
+  const both = single.flatMap((one, i) => single.slice(i + 1).map((other) => one | other));
+  return [0, ...single, ...both.slice(0, PAIRS_MAX)];
 }
 
 const ACCENTS = /[`´^~¨°¸¯]/g;
 const NO_ACCENT = [0];
 const FEW_ACCENTS = 4;
-/** A base45 app code of 127 characters has six signs that can come to be dead keys. */
-const MANY_ACCENTS = 10;
+/** Of the 123 signs of a base45 app code two or three in 45 can come to be dead keys. */
+const ACCENTS_MAX = 12;
+const PAIRS_MAX = 20;
 const WITH_ACCENTS_MAX = 160;
 
 /** The text as its keys read with the layout that may fit; undefined where it cannot have been typed. */
@@ -204,8 +211,10 @@ function retypedWithDeadKeys(text: string, pair: Pair, spaced: number): string |
 
 /** A character that would have become one with the dead key, had there been no space between. */
 function takesAccent(next: string | undefined, accent: string): boolean {
+  if (next === ' ') return true;
+  if (next === undefined || !LETTER.test(next)) return false;
   const mark = deadFor(accent);
-  return next !== undefined && mark !== undefined && compose(mark, next).length === 1;
+  return mark !== undefined && compose(mark, next).length === 1;
 }
 
 /** The ways to type each character of Latin-1: keys, or a dead key and another. */

@@ -79,7 +79,6 @@ class WedgeReader {
   readonly #clock: Clock;
   #decoder: KeystrokeDecoder;
   #lastReportAtMonotonicMs = 0;
-  #reports = 0;
   /** Since when the device can be relied on to show the whole of a scan; undefined while it is opening. */
   #openSinceMonotonicMs: number | undefined;
   #headMissed = false;
@@ -103,7 +102,6 @@ class WedgeReader {
     if (this.#closed) return;
     this.#cancelGap();
     this.#lastReportAtMonotonicMs = atMonotonicMs;
-    this.#reports += 1;
     const since = this.#openSinceMonotonicMs;
     this.#headMissed ||= since === undefined || atMonotonicMs - since < JUST_OPENED_MS;
     if (this.#headMissed) this.#ports.onNoise({ kind: 'noise', reason: 'unframed', bytes: report.length });
@@ -120,10 +118,9 @@ class WedgeReader {
     const { idleGapMs, unfinishedMs } = this.#config;
     const quietMs = this.#headMissed ? JUST_OPENED_MS : (idleGapMs ?? unfinishedMs);
     this.#cancelGap = this.#clock.schedule(quietMs, () => {
-      // A process that stood still sees its timer before the reports that wait for it: they get one more turn.
-      const reports = this.#reports;
+      // A process that stood still sees its timer before the reports that wait for it: they get one more turn, and end
+      // the wait as any report does.
       this.#cancelGap = this.#clock.schedule(0, () => {
-        if (this.#reports !== reports) return;
         this.#emit(idleGapMs === undefined ? this.#decoder.discard() : this.#decoder.flush());
         this.#decoder.rest();
         this.#headMissed = false;

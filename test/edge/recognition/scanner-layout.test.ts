@@ -63,6 +63,10 @@ describe('captures of wrong layouts', () => {
   });
 });
 
+test('a key missing at the head is no bracket where every layout types one', () => {
+  expect(fittingLayout('\u{FFFD}E02912345678906', 'de', isCard)).toBeUndefined();
+});
+
 describe('every pair of layouts', () => {
   const address = 'https://id.acme.example/8018/400638133393000013';
   const pairs = layoutNames.flatMap((assumed) => layoutNames.map((fits) => ({ assumed, fits })));
@@ -104,7 +108,9 @@ describe('every pair of layouts', () => {
           const found = fittingLayout(text, assumed, isAppCode);
           const named = [found?.fits, ...(found?.alsoFits ?? [])];
           expect(named).toContain(fits === 'at' ? 'de' : fits);
-          expect(named.length > 1 || found?.text === meant).toBe(true);
+          expect(isAppCode(found?.text ?? '')).toBe(true);
+          // Digits are digits; in base45 another reading can be an app code in form.
+          expect(named.length > 1 || form === 'base45' || found?.text === meant).toBe(true);
         },
       ),
       { numRuns: 300 },

@@ -165,6 +165,17 @@ describe('opening', () => {
     expect(shownScans(scans)).toEqual([['unknown', undefined, '4006381333931']]);
   });
 
+  test('leaves out what is typed before the device is open', async () => {
+    const device = new MemoryHidDevice();
+    const early = keyboardWedgeDriver(config(), async (ports) => {
+      for (const report of typed('3931', { layout: 'us' })) ports.onReport(report, ports.clock.monotonicMs());
+      return device.open(ports);
+    });
+    const { scans, noise } = await openHidTill(early);
+    expect(scans).toHaveLength(0);
+    expect(noise).not.toHaveLength(0);
+  });
+
   test('takes boot reports from a device whose descriptor tells of no keys, or nothing at all', async () => {
     for (const descriptor of [simpleDescriptor, hex('ff ff'), undefined]) {
       const device = new MemoryHidDevice({}, descriptor);
