@@ -14,10 +14,10 @@ import { BlindIndexer } from '../../../sync/contract/blind-index.ts';
 import type { CredentialDocument } from '../../../sync/contract/replica-documents.ts';
 import type { ManualClock } from '../../support/manual-clock.ts';
 
-export const TENANT = 'kaufhaus';
-export const BOOK_KEY = Buffer.alloc(32, 9);
-export const CUSTOMER_ID = '018f0000-0000-7000-8000-000000000001';
-export const indexer = new BlindIndexer(Buffer.alloc(32, 3), TENANT);
+const TENANT = 'kaufhaus';
+const BOOK_KEY = Buffer.alloc(32, 9);
+const CUSTOMER_ID = '018f0000-0000-7000-8000-000000000001';
+const indexer = new BlindIndexer(Buffer.alloc(32, 3), TENANT);
 
 /** A folder that is removed when the test has ended. */
 export function temporaryFolder(onEnd: (remove: () => void) => void): string {
