@@ -48,13 +48,12 @@ describe.each([
   });
 
   test('has only characters and dead keys that are known', () => {
-    for (const symbol of Object.values(keyboardLayouts[name].keys).flat()) {
-      expect([0, 1]).toContain(symbol.length);
-      if (/\p{M}/u.test(symbol)) expect(isDead(symbol), symbol.codePointAt(0)?.toString(16)).toBe(true);
-    }
+    const symbols = Object.values(keyboardLayouts[name].keys).flat();
+    expect(symbols.filter((symbol) => symbol.length > 1)).toEqual([]);
+    expect(symbols.filter((symbol) => /\p{M}/u.test(symbol) && !isDead(symbol))).toEqual([]);
   });
 
-  test('types all of ASCII, but for what Italian keyboards have no key for', () => {
+  test('types all of ASCII', () => {
     const missing = Array.from({ length: 0x5f }, (_, i) => String.fromCharCode(0x20 + i)).filter(
       (character) => typingOf(name, character) === undefined,
     );
