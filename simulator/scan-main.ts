@@ -11,6 +11,8 @@ import { aligned, verdictLines } from './verdict-lines.ts';
 
 /** How long the till may take to say something about a scan, ms; bytes that are no scan are never answered. */
 const ANSWER_DEADLINE_MS = 3_000;
+/** How long after the last step something may still be read, ms: a pause can be what ends a scan. */
+const AFTER_REPLAY_MS = 500;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -119,9 +121,6 @@ function readerOf(order: Extract<ControlOrder, { order: 'send' | 'show' | 'app-c
       return READERS.serial;
   }
 }
-
-/** How long after the last step something may still be read, ms: a pause can be what ends a scan. */
-const AFTER_REPLAY_MS = 500;
 
 /** Tells of every scan a trace gives; a trace may well give none. */
 async function replay(

@@ -93,7 +93,7 @@ function sendText(option: string, text: string, reader: 'serial' | 'tcp'): Contr
 }
 
 /** A bank card for those who give none; no issuer has this reference. */
-const DEMO_PAR = 'Q1HJZ28RKA1EBL470G9XYG90R5D3E';
+export const DEMO_PAR = 'Q1HJZ28RKA1EBL470G9XYG90R5D3E';
 
 function showOrder(
   as: string,
@@ -124,7 +124,7 @@ function showOrder(
 }
 
 /** What a scanner says of a code: the AIM identifier, and the data, which for GS1 begins with its identifier. */
-function scannerView(text: string): { readonly aim: string; readonly text: string } {
+export function scannerView(text: string): { readonly aim: string; readonly text: string } {
   const prefix = likelyScannerPrefix(text);
   return { aim: prefix.slice(0, 3), text: prefix.slice(3) + text };
 }

@@ -26,6 +26,7 @@ export function shopNotice(shop: Shop): string {
     `The shop is open: ${population.size} customers, ${population.cardCount} cards.`,
     aligned([
       ['Cashier’s display', shop.displayUrl],
+      ['Counter, to scan with a click', shop.counterUrl],
       ['Till, local API', `${shop.tillUrl}   token in ${here(paths.tillTokenFile)}`],
       ['Server', `${shop.serverUrl}   token in ${here(paths.serverTokenFile)}`],
       ['Serial scanner', `${here(paths.scannerLink)}   reader ${READERS.serial}`],

@@ -9,6 +9,8 @@ import { ChildProgram } from './child-program.ts';
 import { shopRuns } from './control-client.ts';
 import type { ControlOrder, ShopAddress } from './control-contract.ts';
 import { ControlServer } from './control-server.ts';
+import { counterButtons } from './counter-buttons.ts';
+import { CounterPage } from './counter-page/counter-page.ts';
 import { importCustomerBase } from './customer-base.ts';
 import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';
@@ -80,6 +82,8 @@ export class Shop implements Closable {
   readonly network: NetworkProxy;
   /** Every reader of the counter. */
   readonly counter: Counter;
+  /** Where a person presses buttons to hold things before them. */
+  readonly counterUrl: string;
   readonly scanners: Readonly<Record<'serial' | 'tcp', VirtualScanner>>;
   /** Settles with last words when server or till ended and will not be back. */
   readonly failed: Promise<string>;
@@ -96,6 +100,7 @@ export class Shop implements Closable {
     this.till = new TillClient(parts.tillUrl, readTokenFile(parts.paths.tillTokenFile));
     this.network = parts.network;
     this.counter = parts.counter;
+    this.counterUrl = parts.page.url;
     this.scanners = { serial: parts.counter.serial, tcp: parts.counter.tcp };
     this.failed = parts.failed;
     this.#clock = options.clock;
@@ -150,6 +155,7 @@ interface ShopParts {
   readonly server: ServerClient;
   readonly network: NetworkProxy;
   readonly counter: Counter;
+  readonly page: CounterPage;
   readonly failed: Promise<string>;
 }
 
@@ -209,10 +215,13 @@ async function open(options: ShopOptions, opened: Opened, make: (parts: ShopPart
   const tillProgram = keep('till', 'bin/stammkunde-edge.js', paths.tillConfig);
   const failed = Promise.race([serverProgram.failed, tillProgram.failed]);
   const tillUrl = `http://127.0.0.1:${ports.tillApi}`;
-  const shop = make({ paths, serverUrl, tillUrl, server, network, counter, failed });
+  // Nobody knows the page's address, and so nobody presses anything, before the shop there is to obey.
+  const obey = (order: ControlOrder): Promise<void> => carryOut(order, shop, clock);
+  const buttons = counterButtons(population);
+  const page = opened.add(await CounterPage.open({ token: newSecret(random), buttons, obey }));
+  const shop = make({ paths, serverUrl, tillUrl, server, network, counter, page, failed });
   await waitForReplica(shop, population, clock, endOf(failed, options.signal), say);
 
-  const obey = (order: ControlOrder): Promise<void> => carryOut(order, shop, clock);
   const token = newSecret(random);
   const control = opened.add(await ControlServer.open(token, obey));
   const address: ShopAddress = {

@@ -89,10 +89,8 @@ test('a code can be shown to every kind of reader, as its scanner would see it',
     form: 'url',
     phone: 2,
   });
-  expect(parseScanRequest(['--as', 'zvt']).order).toMatchObject({
-    as: 'zvt',
-    text: expect.stringMatching(/^[0-9A-Z]{29}$/),
-  });
+  const bankCard = parseScanRequest(['--as', 'zvt']).order;
+  expect(bankCard.order === 'show' ? bankCard.text : '').toMatch(/^[0-9A-Z]{29}$/);
 });
 
 test.each([
