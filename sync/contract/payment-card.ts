@@ -1,6 +1,6 @@
-import { hasGs1CheckDigit, hasLuhnCheckDigit } from '../../foundation/check-digit.ts';
+import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
 import { gs1Elements, gs1KeyDigits, holdsGs1Key } from './gs1-elements.ts';
-import { paymentBrand } from './payment-card-brands.ts';
+import { findCardNumber } from './payment-card-runs.ts';
 
 /** Why something is taken for payment-card data. It never holds a digit of it. */
 export interface PaymentCardFinding {
@@ -24,9 +24,8 @@ export interface PaymentCardContext {
  *
  * 1. Stripe data, `;PAN=YYMM…` and `%B…^…^…` (ISO/IEC 7813), whatever the issuer. `;number?` is judged by its number.
  * 2. EMV tags 5A and 57 (EMV book 3, annex A), in BER-TLV bytes or written in hex. Tag 9F24 (PAR) is no account data.
- * 3. Numbers: maximal runs of 13–19 digits, single spaces and hyphens taken out, with a brand's prefix and length and
- *    a Luhn check digit. The beginning of a grouped run and each group count too, so that an expiry date written after
- *    a number does not hide it; an ungrouped run of 20 or more digits never counts.
+ * 3. Numbers, as {@link findCardNumber} finds them: runs of 13–19 digits, and embossed groups whatever stands between
+ *    them. An ungrouped run of 20 or more digits never counts.
  *
  * Not a card number, because what carries it says so: a configured loyalty number; a GTIN with its check digit in an
  * EAN/UPC or ITF-14 symbol; a GS1 key with its check digit under its AI in a GS1 symbol; a UUID.
@@ -41,8 +40,11 @@ export function findPaymentCard(
   context: PaymentCardContext = {},
 ): PaymentCardFinding | undefined {
   const raw = typeof input === 'string' ? input : latin1(input);
-  // Full-width and other compatibility digits are digits to whoever reads them.
-  const text = typeof input === 'string' && !PRINTABLE_ASCII.test(input) ? input.normalize('NFKC') : raw;
+  const text = PRINTABLE_ASCII.test(raw)
+    ? raw
+    : typeof input === 'string'
+      ? asciiDigits(input)
+      : asciiOnly(raw);
   // Neither stripe nor chip data is written in digits alone, which is what nearly all that is scanned consists of.
   if (!DIGITS.test(text)) {
     if (isTrack(text, context.symbology)) return { reason: 'track' };
@@ -54,6 +56,27 @@ export function findPaymentCard(
   return (
     findInRuns(isGs1 ? withoutGs1Keys(text) : withoutPar(text)) ?? (isGs1 ? findInValues(text) : undefined)
   );
+}
+
+/** Digits of whatever script as ASCII ones, and spaces of whatever width as such: that is how people read them. */
+function asciiDigits(text: string): string {
+  return text.normalize('NFKC').replaceAll(FOREIGN_DIGIT, digitValue);
+}
+
+const FOREIGN_DIGIT = /(?![0-9])\p{Nd}/gu;
+const DIGIT = /^\p{Nd}$/u;
+
+/** Each script has its ten digits in a row (Unicode 4.6, decimal digits). */
+function digitValue(digit: string): string {
+  const code = digit.codePointAt(0) ?? 0;
+  let value = 0;
+  while (value < 9 && DIGIT.test(String.fromCodePoint(code - value - 1))) value += 1;
+  return String(value);
+}
+
+/** Of bytes that are no text, what is not ASCII separates: nobody knows what it stands for. */
+function asciiOnly(text: string): string {
+  return text.replaceAll(/[\u0080-\u00ff]/g, ' ');
 }
 
 /** The number in `;number?`, the form of a loyalty card's track 2; any other text as it is. */
@@ -93,13 +116,13 @@ function isProductNumber(text: string, symbology: string | undefined): boolean {
   return carriesGtin13 && text.length === 13 && hasGs1CheckDigit(text);
 }
 
-/** The text with a break in place of each GS1 key that its AI and check digit vouch for. */
+/** The text with a letter, across which no number goes on, in place of each GS1 key that its AI and check digit vouch for. */
 function withoutGs1Keys(text: string): string {
   let rest = '';
   let from = 0;
   for (const element of gs1Elements(text)) {
     if (!holdsGs1Key(element)) continue;
-    rest += `${text.slice(from, element.from)}|`;
+    rest += `${text.slice(from, element.from)}x`;
     from = element.from + element.ai.length + gs1KeyDigits(element.ai);
   }
   return rest + text.slice(from);
@@ -116,60 +139,15 @@ function findInValues(text: string): PaymentCardFinding | undefined {
 
 /** A PAR written in hex is mostly digits, some of which would pass for a card number. */
 function withoutPar(text: string): string {
-  return text.replace(HEX_PAR, '|');
+  return text.replace(HEX_PAR, 'x');
 }
 
 /** Tag 9F24, 29 bytes, each an upper-case letter or a digit in hex. */
 const HEX_PAR = /9F241D(?:3[0-9]|4[1-9A-F]|5[0-9A]){29}/gi;
 
-const RUN_MIN = 13;
-const RUN_MAX = 19;
-
 function findInRuns(text: string): PaymentCardFinding | undefined {
-  let i = 0;
-  while (i < text.length) {
-    if (!isDigit(text.charCodeAt(i))) {
-      i += 1;
-      continue;
-    }
-    const groups: string[] = [];
-    for (;;) {
-      const from = i;
-      while (isDigit(text.charCodeAt(i))) i += 1;
-      groups.push(text.slice(from, i));
-      const separated = text.charCodeAt(i) === SPACE || text.charCodeAt(i) === HYPHEN;
-      if (!separated || !isDigit(text.charCodeAt(i + 1))) break;
-      i += 1;
-    }
-    const finding = findInGroups(groups);
-    if (finding !== undefined) return finding;
-  }
-  return undefined;
-}
-
-const SPACE = 0x20;
-const HYPHEN = 0x2d;
-
-/** NaN, past the end, is no digit. */
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
-}
-
-function findInGroups(groups: readonly string[]): PaymentCardFinding | undefined {
-  let beginning = '';
-  for (const group of groups) {
-    if (beginning.length <= RUN_MAX) beginning += group;
-    const finding = judge(beginning) ?? judge(group);
-    if (finding !== undefined) return finding;
-  }
-  return undefined;
-}
-
-function judge(digits: string): PaymentCardFinding | undefined {
-  if (digits.length < RUN_MIN || digits.length > RUN_MAX) return undefined;
-  const brand = paymentBrand(digits);
-  if (brand === undefined || !hasLuhnCheckDigit(digits)) return undefined;
-  return { reason: 'pan', brand, length: digits.length };
+  const found = findCardNumber(text);
+  return found === undefined ? undefined : { reason: 'pan', brand: found.brand, length: found.digits };
 }
 
 function latin1(bytes: Uint8Array): string {
