@@ -159,13 +159,19 @@ export class ScanDesk implements Closable {
       payload: Uint8Array.from(scan.payload),
       symbology: scan.symbology,
       source: 'reader',
+      aim: scan.aim,
+      layout: scan.layout,
     } as const;
     const code = presentedCode(presented, this.#rules);
-    if (code !== undefined) return { scan, code };
+    if (code !== undefined && !isGarbled(code)) return { scan, code };
     const recognised = recognise(presented, this.#rules);
+    // Of a garbled app code it is better to know which layout fits; where none does, that it is garbled is enough.
+    if (code !== undefined && !(recognised.kind === 'unreadable' && recognised.code === 'SCANNER_LAYOUT')) {
+      return { scan, code };
+    }
     const passedOn = this.#passOn(scan, recognised);
     if (recognised.kind === 'refused' || recognised.kind === 'unreadable') scan.wipe();
-    return { scan, code, recognised, passedOn };
+    return { scan, code: undefined, recognised, passedOn };
   }
 
   /** Never throws: whether the POS hears of it, the customer is identified. */
@@ -329,6 +335,10 @@ export class ScanDesk implements Closable {
 function bankCardOf({ kind, scheme }: Credential): Pick<Identified, 'bankCard'> {
   const { success, data } = BankCardScheme.safeParse(scheme);
   return kind === 'bankcard' && success ? { bankCard: data } : {};
+}
+
+function isGarbled(code: PresentedCode): boolean {
+  return code.kind === 'unreadable' && code.code === 'SCANNER_LAYOUT';
 }
 
 type ScanOutcome = ReturnType<typeof scanOutcome>;

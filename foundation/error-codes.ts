@@ -114,6 +114,10 @@ export const errorCodes = {
     'Scan again; check the scanner’s symbology settings',
   ],
   REC_TOO_LONG: ['A scan is longer than 512 bytes', 'Scan the right code'],
+  REC_ALIAS: [
+    'A payment terminal told a reference of a bank card that is none',
+    'Check the terminal’s software; docs/payment-terminals.md says what it should tell',
+  ],
   REC_CHECK_DIGIT: ['A number fits a card scheme but its check digit is wrong', 'Scan or type it again'],
   // App codes
   APP_CODE_MALFORMED: [

@@ -150,6 +150,10 @@ export const TillEvent = z.discriminatedUnion('event', [
       z.strictObject({
         kind: z.literal('unreadable'),
         code: z.string(),
+        fits: z
+          .array(z.string())
+          .optional()
+          .describe('With SCANNER_LAYOUT: keyboard layouts the scanner may be set to, likeliest first'),
         passedOn: PassedOn.optional().describe('There when its bytes went to an output all the same'),
       }),
     ]),

@@ -33,6 +33,9 @@ export type TypedOutcome =
         | 'REC_NOT_TEXT'
         | 'REC_TOO_LONG'
         | 'REC_CHECK_DIGIT'
+        | 'REC_ALIAS'
+        | 'MSR_UNREADABLE'
+        | 'MSR_ENCRYPTED'
         | 'CARD_NUMBER_INVALID'
         | CodeRefusal
       >;

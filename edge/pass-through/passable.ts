@@ -37,9 +37,15 @@ export function isPassable(
     case 'refused':
       return false;
     case 'unreadable':
-      return unreadable === 'pass' && holdsNoCard(scan, rules);
+      return unreadable === 'pass' && NO_CARDS.has(recognised.code) && holdsNoCard(scan, rules);
   }
 }
+
+/** Why something was not read that may be no card; all else is one, misread. */
+const NO_CARDS: ReadonlySet<Extract<Recognised, { readonly kind: 'unreadable' }>['code']> = new Set([
+  'REC_NOT_TEXT',
+  'REC_TOO_LONG',
+]);
 
 /** A card read with a control character in its number, or in the midst of a long text, is a card. */
 function holdsNoCard(

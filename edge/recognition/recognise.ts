@@ -1,9 +1,22 @@
+import type { LayoutName } from '../../drivers/keyboard/layout.ts';
+import { readTracks } from '../../drivers/protocol/magstripe/tracks.ts';
+import type { TracksReading } from '../../drivers/protocol/magstripe/tracks.ts';
+import { readAppCodeForm } from '../../sync/contract/app-code/forms.ts';
 import { Credential } from '../../sync/contract/credential.ts';
 import type { CompiledSchemes } from '../../sync/contract/card-scheme.ts';
 import { matchCardScheme } from '../../sync/contract/card-scheme.ts';
-import { GS, gs1Elements } from '../../sync/contract/gs1-elements.ts';
-import { findPaymentCard, numberOf } from '../../sync/contract/payment-card.ts';
+import { findPaymentCard } from '../../sync/contract/payment-card.ts';
 import type { PaymentCardFinding } from '../../sync/contract/payment-card.ts';
+import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
+import { readDigitalLink } from '../../sync/contract/gs1/digital-link.ts';
+import { holdsGs1Key } from '../../sync/contract/gs1-elements.ts';
+import { bankCardOf, isBankCardAlias } from './bank-card-alias.ts';
+import { tellsEci, textOf, withoutEci } from './payload-text.ts';
+import { printedNumbers } from './printed-number.ts';
+import type { PrintedNumber } from './printed-number.ts';
+import { fittingLayout } from './scanner-layout.ts';
+import { judgeStripe } from './stripe.ts';
+import type { SchemeMatch } from './stripe.ts';
 
 /** Longer payloads are no number anybody holds out to a till, and are not looked into. */
 const PAYLOAD_BYTES_MAX = 512;
@@ -15,6 +28,10 @@ export interface Presented {
   /** Stable name of the symbology, `unknown` when the reader does not tell; not looked at when typed. */
   readonly symbology: string;
   readonly source: 'reader' | 'typed';
+  /** AIM identifier, where the reader sent one. */
+  readonly aim?: string | undefined;
+  /** The keyboard layout its keystrokes were read with, where it was typed by a scanner. */
+  readonly layout?: LayoutName | undefined;
 }
 
 export interface RecognitionRules {
@@ -28,13 +45,29 @@ export type Recognised =
   | { readonly kind: 'product'; readonly code: string }
   /** Payment-card data. Nothing is kept of it, no digit and no digest. */
   | ({ readonly kind: 'refused'; readonly code: 'PAN_REJECTED' } & PaymentCardFinding)
-  | { readonly kind: 'unreadable'; readonly code: 'REC_NOT_TEXT' | 'REC_TOO_LONG' | 'REC_CHECK_DIGIT' };
+  | {
+      readonly kind: 'unreadable';
+      readonly code:
+        | 'REC_NOT_TEXT'
+        | 'REC_TOO_LONG'
+        | 'REC_CHECK_DIGIT'
+        | 'REC_ALIAS'
+        | 'MSR_UNREADABLE'
+        | 'MSR_ENCRYPTED';
+    }
+  /** A customer's code, typed with another keyboard layout than it was read with; `fits` are those it may be. */
+  | {
+      readonly kind: 'unreadable';
+      readonly code: 'SCANNER_LAYOUT';
+      readonly fits: readonly LayoutName[];
+    };
 
 /**
  * Says what was presented. Never throws, takes no time worth mentioning whatever it is given, and asks in this order:
  *
- *   too long? ─▶ payment-card data, in bytes or text? ─▶ text at all? ─▶ number of a card scheme?
- *     ─▶ that of one but for its check digit? ─▶ product
+ *   too long? ─▶ alias of a bank card, from a payment terminal? ─▶ payment-card data, in bytes or text? ─▶ text at all?
+ *     ─▶ tracks of a stripe? ─▶ number of a card scheme? ─▶ that of one but for its check digit? ─▶ product
+ *     ─▶ unless another keyboard layout makes it one of the above
  *
  * A payment card is looked for before anything else is made of the payload; the schemes are asked first only to let a
  * configured loyalty number pass.
@@ -45,90 +78,147 @@ export function recognise(presented: Presented, { schemes }: RecognitionRules): 
   return recognised;
 }
 
-function judge({ payload, symbology, source }: Presented, schemes: CompiledSchemes): Recognised {
+function judge(presented: Presented, schemes: CompiledSchemes): Recognised {
+  const { payload, symbology, source } = presented;
   if (payload.length > PAYLOAD_BYTES_MAX) return { kind: 'unreadable', code: 'REC_TOO_LONG' };
-  const text = textOf(payload, mayHoldGs(symbology));
-  const number = text === undefined ? undefined : presentedNumber(text, symbology, source);
-  const match = number === undefined ? undefined : matchNumber(number, schemes);
-  const finding = findPaymentCard(text ?? payload, {
-    symbology: source === 'typed' ? 'typed' : symbology,
-    isLoyalty: () => number?.isWhole === true && typeof match === 'object',
+  if (source === 'reader' && isBankCardAlias(symbology)) {
+    const credential = bankCardOf(payload, symbology);
+    if (credential !== undefined) return { kind: 'credential', credential };
+    return findPaymentCardIn(payload, symbology) ?? { kind: 'unreadable', code: 'REC_ALIAS' };
+  }
+  const text = textOf(payload, symbology);
+  if (text === undefined) {
+    return findPaymentCardIn(payload, symbology) ?? { kind: 'unreadable', code: 'REC_NOT_TEXT' };
+  }
+  const recognised = judgeText(text, presented, schemes);
+  return recognised.kind === 'product' || isCheckDigit(recognised)
+    ? (garbled(text, presented, schemes) ?? recognised)
+    : recognised;
+}
+
+/** In bytes that are no text, or are not taken for one. */
+function findPaymentCardIn(payload: Uint8Array, symbology: string): Recognised | undefined {
+  const finding = findPaymentCard(payload, { symbology });
+  return finding === undefined ? undefined : { kind: 'refused', code: 'PAN_REJECTED', ...finding };
+}
+
+/** Where a text comes from. */
+type Origin = Pick<Presented, 'symbology' | 'source' | 'aim'>;
+
+function judgeText(text: string, origin: Origin, schemes: CompiledSchemes): Recognised {
+  const link = readDigitalLink(text);
+  const stripe = stripeOf(text, origin);
+  if (stripe.kind === 'tracks') {
+    const verdict = judgeStripe(stripe.tracks, schemes);
+    switch (verdict.kind) {
+      case 'payment-card':
+        return { kind: 'refused', code: 'PAN_REJECTED', ...verdict.finding };
+      case 'card':
+        return known(verdict.match, origin);
+      case 'check-digit':
+        return { kind: 'unreadable', code: 'REC_CHECK_DIGIT' };
+      case 'none':
+        break;
+    }
+  }
+  const matched = match(numbersIn(text, origin, link), schemes);
+  const finding = findPaymentCard(withoutLinkKeys(text, link), {
+    symbology: origin.source === 'typed' ? 'typed' : origin.symbology,
+    isLoyalty: () => typeof matched === 'object' && matched.isWhole,
   });
   if (finding !== undefined) return { kind: 'refused', code: 'PAN_REJECTED', ...finding };
-  if (text === undefined) return { kind: 'unreadable', code: 'REC_NOT_TEXT' };
-  if (match === undefined) return { kind: 'product', code: text };
-  if (match === 'check-digit') return { kind: 'unreadable', code: 'REC_CHECK_DIGIT' };
-  const { scheme, canonical } = match;
+  if (stripe.kind === 'unreadable' || stripe.kind === 'encrypted') {
+    return { kind: 'unreadable', code: stripe.code };
+  }
+  // Half a stripe that fits no scheme may be a card whose other half does.
+  if (stripe.kind === 'tracks' && stripe.unreadable.length > 0) {
+    return { kind: 'unreadable', code: 'MSR_UNREADABLE' };
+  }
+  if (matched === undefined) return { kind: 'product', code: text };
+  if (matched === 'check-digit') return { kind: 'unreadable', code: 'REC_CHECK_DIGIT' };
+  return known(matched.match, origin);
+}
+
+function known({ scheme, canonical }: SchemeMatch, { source }: Origin): Recognised {
   const trust = source === 'typed' ? 'L0' : 'L1';
   return { kind: 'credential', credential: new Credential(scheme.kind, scheme.name, trust, canonical) };
 }
 
-/** A number as the card schemes know it. */
-interface PresentedNumber {
-  readonly value: string;
-  /** Symbology, `magstripe` or `typed`. */
-  readonly from: string;
-  /** True when the number is all there is to the text. */
-  readonly isWhole: boolean;
-  /** Under the application identifier of a GSRN it is one, and elsewhere in a GS1 symbol it is none. */
-  readonly kinds: readonly ('card' | 'gsrn' | 'app')[];
+function isCheckDigit(recognised: Recognised): boolean {
+  return recognised.kind === 'unreadable' && recognised.code === 'REC_CHECK_DIGIT';
 }
 
-function presentedNumber(text: string, symbology: string, source: Presented['source']): PresentedNumber {
-  const kinds = ['card', 'gsrn', 'app'] as const;
+const NO_STRIPE: TracksReading = { kind: 'none' };
+
+/** Sentinels show a stripe to whom the reader does not tell. */
+function stripeOf(text: string, { symbology, source }: Origin): TracksReading {
+  const mayBe = source === 'reader' && (symbology === 'magstripe' || symbology === 'unknown');
+  return mayBe ? readTracks(text) : NO_STRIPE;
+}
+
+/** The ways the text can be a number, likeliest first. */
+function numbersIn(
+  text: string,
+  { symbology, source, aim }: Origin,
+  link: DigitalLink | undefined,
+): readonly PrintedNumber[] {
   if (source === 'typed') {
-    return { value: text.replaceAll(TYPED_SEPARATORS, ''), from: 'typed', isWhole: true, kinds };
+    const value = text.replaceAll(TYPED_SEPARATORS, '');
+    return [{ value, from: 'typed', isWhole: true, kinds: ['card', 'gsrn', 'app'] }];
   }
-  const number = numberOf(text);
-  // Sentinels show a stripe to whom the reader does not tell.
-  if (number !== text && (symbology === 'magstripe' || symbology === 'unknown')) {
-    return { value: number, from: 'magstripe', isWhole: true, kinds };
+  const data = tellsEci(aim) ? withoutEci(text) : text;
+  return data === undefined ? [] : printedNumbers(data, symbology, link);
+}
+
+/** The text with a break in place of each GS1 key that its AI and check digit vouch for. */
+function withoutLinkKeys(text: string, link: DigitalLink | undefined): string {
+  let rest = '';
+  let at = 0;
+  for (const element of link?.elements ?? []) {
+    if (!holdsGs1Key(element)) continue;
+    rest += `${text.slice(at, element.from)}|`;
+    at = element.to;
   }
-  if (symbology.startsWith('gs1-') || (symbology === 'unknown' && BARE_GSRN_ELEMENT.test(text))) {
-    const gsrn = gs1Elements(text).find(({ ai }) => ai === GSRN_RECIPIENT)?.value;
-    if (gsrn !== undefined) return { value: gsrn, from: symbology, isWhole: false, kinds: ['gsrn'] };
-    return { value: text, from: symbology, isWhole: true, kinds: ['card', 'app'] };
-  }
-  return { value: text, from: symbology, isWhole: true, kinds };
+  return rest + text.slice(at);
 }
 
 /** As people write numbers in groups. */
 const TYPED_SEPARATORS = /[ -]/g;
-/** GS1 application identifier of a GSRN – recipient: the customer, where 8017 is who serves them. */
-const GSRN_RECIPIENT = '8018';
-const BARE_GSRN_ELEMENT = /^8018[0-9]{18}$/;
 
-function matchNumber(
-  { value, from, kinds }: PresentedNumber,
+/**
+ * The first of the numbers a scheme knows. A wrong check digit counts only of the text as it stands: of another way to
+ * read it, it says that this was not the way.
+ */
+function match(
+  numbers: readonly PrintedNumber[],
   schemes: CompiledSchemes,
-): ReturnType<typeof matchCardScheme> {
-  return matchCardScheme(schemes, value, from, kinds);
-}
-
-/** FNC1 ends elements of GS1 symbols, and a scanner that does not name symbologies may be reading one. */
-function mayHoldGs(symbology: string): boolean {
-  return symbology.startsWith('gs1-') || symbology === 'unknown';
-}
-
-/** The payload as text, or undefined when it is empty, no valid UTF-8, or holds control characters other than GS. */
-function textOf(payload: Uint8Array, gsAllowed: boolean): string | undefined {
-  if (payload.length === 0) return undefined;
-  let text: string;
-  try {
-    text = utf8.decode(payload);
-  } catch {
-    return undefined;
+): { readonly match: SchemeMatch; readonly isWhole: boolean } | 'check-digit' | undefined {
+  let almost = false;
+  for (const [i, { value, from, kinds, isWhole }] of numbers.entries()) {
+    const found = matchCardScheme(schemes, value, from, kinds);
+    if (typeof found === 'object') return { match: found, isWhole };
+    almost ||= i === 0 && found === 'check-digit';
   }
-  for (let i = 0; i < text.length; i += 1) {
-    if (isControl(text.charCodeAt(i)) && !(gsAllowed && text[i] === GS)) return undefined;
-  }
-  return text;
+  return almost ? 'check-digit' : undefined;
 }
 
-/** A byte order mark is kept: products are handed on byte-exact. */
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** C0, DEL and C1 (ISO/IEC 6429). */
-function isControl(code: number): boolean {
-  return code < 0x20 || (code >= 0x7f && code <= 0x9f);
+/** What is neither article nor card because a keyboard layout was in the way, or undefined when none was. */
+function garbled(
+  text: string,
+  { symbology, source, layout }: Presented,
+  schemes: CompiledSchemes,
+): Recognised | undefined {
+  // Only what came over a keyboard can have been garbled by one.
+  if (layout === undefined && source === 'reader') return undefined;
+  let paymentCard: Recognised | undefined;
+  const fitting = fittingLayout(text, layout, (meant, told) => {
+    if (readAppCodeForm(meant)?.kind === 'code') return true;
+    const recognised = judgeText(meant, { symbology: told ?? symbology, source }, schemes);
+    if (recognised.kind === 'refused') paymentCard = recognised;
+    return recognised.kind === 'credential' || recognised.kind === 'refused';
+  });
+  if (fitting === undefined) return undefined;
+  return (
+    paymentCard ?? { kind: 'unreadable', code: 'SCANNER_LAYOUT', fits: [fitting.fits, ...fitting.alsoFits] }
+  );
 }

@@ -18,7 +18,9 @@ export function scanOutcome(recognised: Recognised, symbology: string): ScanOutc
     case 'refused':
       return { kind: 'refused', code: recognised.code, reason: recognised.reason };
     case 'unreadable':
-      return { kind: 'unreadable', code: recognised.code };
+      return recognised.code === 'SCANNER_LAYOUT'
+        ? { kind: 'unreadable', code: recognised.code, fits: [...recognised.fits] }
+        : { kind: 'unreadable', code: recognised.code };
   }
 }
 

@@ -148,7 +148,11 @@ export function matchCardScheme(
   return almost ? 'check-digit' : undefined;
 }
 
+/** Source of a number that stood in a GS1 Digital Link: where it is taken from GS1 symbols, it is from there too. */
+export const DIGITAL_LINK = 'gs1-digital-link';
+
 function comesFrom({ symbologies }: CardScheme, source: NumberSource): boolean {
+  if (source === DIGITAL_LINK && symbologies.some((each) => each.startsWith('gs1-'))) return true;
   return (
     source === 'any' || symbologies.includes(source) || (source !== 'typed' && symbologies.includes('any'))
   );

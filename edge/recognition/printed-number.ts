@@ -1,0 +1,139 @@
+import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
+import { DIGITAL_LINK } from '../../sync/contract/card-scheme.ts';
+import { GS, gs1Elements } from '../../sync/contract/gs1-elements.ts';
+import type { AiValue } from '../../sync/contract/gs1/element-faults.ts';
+import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
+import { serviceRelation } from '../../sync/contract/gs1/service-relation.ts';
+import type { IdentifierKind } from '../../sync/contract/credential.ts';
+
+/** A number as card schemes know it, one way a symbol can be read. */
+export interface PrintedNumber {
+  readonly value: string;
+  /** Symbology it is taken to come from. */
+  readonly from: string;
+  /** Whether the number is all there is to the text, so that a configured range may vouch for it. */
+  readonly isWhole: boolean;
+  /** Under the application identifier of a GSRN it is one, and elsewhere in a GS1 symbol it is none. */
+  readonly kinds: readonly IdentifierKind[];
+}
+
+const ANY: readonly IdentifierKind[] = ['card', 'gsrn', 'app'];
+
+/**
+ * The ways the text of a symbol can be a number, the one it is as it stands first. Scanners differ in what they send of
+ * one and the same card, so that a scheme would have to be configured for each of them:
+ *
+ * | symbology            | sent by some, and left out by others                                       |
+ * | Code 39              | the asterisks that start and stop it                                       |
+ * | Codabar              | the letters that start and stop it, A–D in either case                     |
+ * | ITF                  | a leading zero, for it holds pairs of digits                               |
+ * | UPC-A, EAN-13        | the zero before 12 digits                                                  |
+ * | UPC-E                | its expansion to the 12 digits of UPC-A                                    |
+ * | GS1 symbols          | all elements; the customer is in 8018                                      |
+ * | GS1 Digital Link     | an address in any two-dimensional code; the customer is in 8018            |
+ */
+export function printedNumbers(
+  text: string,
+  symbology: string,
+  link: DigitalLink | undefined,
+): readonly PrintedNumber[] {
+  const whole = (value: string, from = symbology): PrintedNumber => ({
+    value,
+    from,
+    isWhole: true,
+    kinds: ANY,
+  });
+  if (symbology.startsWith('gs1-') || (symbology === 'unknown' && looksLikeElements(text))) {
+    const gsrn = gsrnIn(gs1Elements(text));
+    if (gsrn !== undefined) return [{ value: gsrn, from: symbology, isWhole: false, kinds: ['gsrn'] }];
+    return [{ value: text, from: symbology, isWhole: true, kinds: ['card', 'app'] }];
+  }
+  if (link !== undefined) {
+    const gsrn = gsrnIn(link.elements);
+    return gsrn === undefined ? [] : [{ value: gsrn, from: DIGITAL_LINK, isWhole: false, kinds: ['gsrn'] }];
+  }
+  const numbers = [whole(text)];
+  switch (symbology) {
+    case 'code-39':
+      numbers.push(...between(text, CODE_39).map((value) => whole(value)));
+      break;
+    case 'codabar':
+      numbers.push(...between(text, CODABAR).map((value) => whole(value)));
+      break;
+    case 'itf':
+      if (EVEN_FROM_ZERO.test(text)) numbers.push(whole(text.slice(1)));
+      break;
+    case 'ean-13':
+      if (/^0[0-9]{12}$/.test(text)) numbers.push(whole(text.slice(1), 'upc-a'));
+      break;
+    case 'upc-a':
+      if (/^[0-9]{12}$/.test(text)) numbers.push(whole(`0${text}`, 'ean-13'));
+      break;
+    case 'upc-e': {
+      const upcA = expandUpcE(text);
+      if (upcA !== undefined) numbers.push(whole(upcA, 'upc-a'), whole(`0${upcA}`, 'ean-13'));
+      break;
+    }
+    case 'unknown':
+      numbers.push(...[CODE_39, CODABAR].flatMap((form) => between(text, form)).map((value) => whole(value)));
+      break;
+  }
+  return numbers;
+}
+
+/** The customer's number, a misread one too: the scheme says that its check digit is wrong. */
+function gsrnIn(elements: readonly AiValue[]): string | undefined {
+  const relation = serviceRelation(elements);
+  switch (relation.kind) {
+    case 'recipient':
+      return relation.gsrn;
+    case 'check-digit':
+      return elements.find(({ ai }) => ai === GSRN_RECIPIENT)?.value;
+    case 'none':
+      return undefined;
+  }
+}
+
+/** GS1 application identifier of a GSRN – recipient. */
+const GSRN_RECIPIENT = '8018';
+const CODE_39 = /^\*([0-9A-Z .$/+%-]{1,64})\*$/;
+const CODABAR = /^[A-D]([0-9$:/.+-]{1,64})[A-D]$/i;
+/** ITF holds an even number of digits; shorter ones begin with a zero that is none of theirs. */
+const EVEN_FROM_ZERO = /^0(?:[0-9]{2}){1,31}[0-9]$/;
+
+/** A scanner that names no symbologies sends the element string bare, other elements before or behind it. */
+function looksLikeElements(text: string): boolean {
+  return BARE_GSRN_ELEMENT.test(text) || (text.includes(GS) && gsrnIn(gs1Elements(text)) !== undefined);
+}
+
+const BARE_GSRN_ELEMENT = /^8018[0-9]{18}$/;
+
+function between(text: string, form: RegExp): readonly string[] {
+  const inner = form.exec(text)?.[1];
+  return inner === undefined ? [] : [inner];
+}
+
+/**
+ * The 12 digits of UPC-A a UPC-E stands for, or undefined when it is none (GS1 General Specifications, 5.2.2.4.2).
+ * @param text 6 digits, or 7 with the number system, or 8 with the check digit too
+ */
+export function expandUpcE(text: string): string | undefined {
+  if (!UPC_E.test(text)) return undefined;
+  const system = text.length === 6 ? '0' : text.slice(0, 1);
+  const six = text.length === 6 ? text : text.slice(1, 7);
+  const check = text.length === 8 ? text.slice(7) : undefined;
+  const [a, b, c, d, e, last] = [...six];
+  const body =
+    last === '0' || last === '1' || last === '2'
+      ? `${a}${b}${last}0000${c}${d}${e}`
+      : last === '3'
+        ? `${a}${b}${c}00000${d}${e}`
+        : last === '4'
+          ? `${a}${b}${c}${d}00000${e}`
+          : `${a}${b}${c}${d}${e}0000${last}`;
+  const eleven = `${system}${body}`;
+  const digit = [...'0123456789'].find((each) => hasGs1CheckDigit(eleven + each));
+  return check !== undefined && check !== digit ? undefined : eleven + digit;
+}
+
+const UPC_E = /^(?:[01]?[0-9]{6}|[01][0-9]{7})$/;
