@@ -1,4 +1,4 @@
-import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
+import { gs1CheckDigit } from '../../foundation/check-digit.ts';
 import { DIGITAL_LINK } from '../../sync/contract/card-scheme.ts';
 import { GS, gs1Elements } from '../../sync/contract/gs1-elements.ts';
 import type { AiValue } from '../../sync/contract/gs1/element-faults.ts';
@@ -122,17 +122,17 @@ export function expandUpcE(text: string): string | undefined {
   const system = text.length === 6 ? '0' : text.slice(0, 1);
   const six = text.length === 6 ? text : text.slice(1, 7);
   const check = text.length === 8 ? text.slice(7) : undefined;
-  const [a, b, c, d, e, last] = [...six];
+  const last = six.charAt(5);
   const body =
     last === '0' || last === '1' || last === '2'
-      ? `${a}${b}${last}0000${c}${d}${e}`
+      ? `${six.slice(0, 2)}${last}0000${six.slice(2, 5)}`
       : last === '3'
-        ? `${a}${b}${c}00000${d}${e}`
+        ? `${six.slice(0, 3)}00000${six.slice(3, 5)}`
         : last === '4'
-          ? `${a}${b}${c}${d}00000${e}`
-          : `${a}${b}${c}${d}${e}0000${last}`;
+          ? `${six.slice(0, 4)}00000${six.charAt(4)}`
+          : `${six.slice(0, 5)}0000${last}`;
   const eleven = `${system}${body}`;
-  const digit = [...'0123456789'].find((each) => hasGs1CheckDigit(eleven + each));
+  const digit = gs1CheckDigit(eleven);
   return check !== undefined && check !== digit ? undefined : eleven + digit;
 }
 
