@@ -44,7 +44,7 @@ export function gs1KeyDigits(ai: string): number {
 }
 
 /** True when the element's value begins with the key its AI promises, check digit included. */
-export function holdsGs1Key({ ai, value }: Gs1Element): boolean {
+export function holdsGs1Key({ ai, value }: Pick<Gs1Element, 'ai' | 'value'>): boolean {
   const key = value.slice(0, gs1KeyDigits(ai));
   return key.length > 0 && key.length === gs1KeyDigits(ai) && DIGITS.test(key) && hasGs1CheckDigit(key);
 }

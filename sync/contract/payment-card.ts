@@ -1,5 +1,7 @@
 import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
+import { readDigitalLink } from './gs1/digital-link.ts';
 import { gs1Elements, gs1KeyDigits, holdsGs1Key } from './gs1-elements.ts';
+import { paymentBrand } from './payment-card-brands.ts';
 import { findCardNumber } from './payment-card-runs.ts';
 
 /** Why something is taken for payment-card data. It never holds a digit of it. */
@@ -22,13 +24,14 @@ export interface PaymentCardContext {
 /**
  * Finds payment-card data (PCI DSS 4.0.1 account data) in a text or in raw bytes, in this order:
  *
- * 1. Stripe data, `;PAN=YYMM…` and `%B…^…^…` (ISO/IEC 7813), whatever the issuer. `;number?` is judged by its number.
+ * 1. Stripe data, `;PAN=YYMM…` and `%B…^…^…` (ISO/IEC 7813), whatever the issuer, but for a configured loyalty number
+ *    that no brand could have issued. `;number?` is judged by its number.
  * 2. EMV tags 5A and 57 (EMV book 3, annex A), in BER-TLV bytes or written in hex. Tag 9F24 (PAR) is no account data.
  * 3. Numbers, as {@link findCardNumber} finds them: runs of 13–19 digits, and embossed groups whatever stands between
  *    them. An ungrouped run of 20 or more digits never counts.
  *
  * Not a card number, because what carries it says so: a configured loyalty number; a GTIN with its check digit in an
- * EAN/UPC or ITF-14 symbol; a GS1 key with its check digit under its AI in a GS1 symbol; a UUID.
+ * EAN/UPC or ITF-14 symbol; a GS1 key with its check digit under its AI in a GS1 symbol or Digital Link; a UUID.
  *
  * Nor is a GTIN-13 with its check digit when the symbology is not known (a scanner without AIM identifiers, a typed
  * article). Maestro's table holds 13-digit numbers from 50, 56–59 and 6, where Britain, Denmark, Poland, South Africa
@@ -40,22 +43,23 @@ export function findPaymentCard(
   context: PaymentCardContext = {},
 ): PaymentCardFinding | undefined {
   const raw = typeof input === 'string' ? input : latin1(input);
-  const text = PRINTABLE_ASCII.test(raw)
+  let text = PRINTABLE_ASCII.test(raw)
     ? raw
     : typeof input === 'string'
       ? asciiDigits(input)
       : asciiOnly(raw);
   // Neither stripe nor chip data is written in digits alone, which is what nearly all that is scanned consists of.
   if (!DIGITS.test(text)) {
-    if (isTrack(text, context.symbology)) return { reason: 'track' };
     if (holdsEmvPan(raw)) return { reason: 'emv-tlv' };
+    const rest = withoutLoyaltyStripes(text, context);
+    if (rest === undefined) return { reason: 'track' };
+    text = rest;
   }
   if (context.isLoyalty?.(numberOf(text)) === true) return undefined;
   if (isProductNumber(text, context.symbology) || UUID.test(text)) return undefined;
-  const isGs1 = context.symbology?.startsWith('gs1-') === true;
-  return (
-    findInRuns(isGs1 ? withoutGs1Keys(text) : withoutPar(text)) ?? (isGs1 ? findInValues(text) : undefined)
-  );
+  const elements = elementsOf(text, context.symbology);
+  if (elements === undefined) return findInRuns(withoutPar(text));
+  return findInRuns(withoutGs1Keys(text, elements)) ?? findInValues(elements);
 }
 
 /** Digits of whatever script as ASCII ones, and spaces of whatever width as such: that is how people read them. */
@@ -87,10 +91,11 @@ export function numberOf(text: string): string {
 const PRINTABLE_ASCII = /^[ -~]*$/;
 const TRACK_2_NUMBER = /^;([0-9]{1,37})\?.?$/s;
 /** Track 2, and track 3 with its two-digit format code; `==` stands for a missing expiry date. */
-const TRACK_2 = /[;+][0-9]{12,21}=(?:=|[0-9]{4})/;
-const TRACK_1 = /%[Bb][^^?]{1,32}\^[^^?]{0,40}\^/;
+const TRACK_2 = /[;+]([0-9]{12,21})=(?:=|[0-9]{4})[^?]{0,107}/g;
+const TRACK_1 = /%[Bb]([^^?]{1,32})\^[^^?]{0,40}\^[^?]{0,79}/g;
 /** A stripe reader may be set to leave the sentinels out. */
-const BARE_TRACK = /^(?:[0-9]{12,21}=(?:=|[0-9]{4})|[Bb][0-9 ]{12,24}\^)/;
+const BARE_TRACK_2 = /^([0-9]{12,21})=(?:=|[0-9]{4})[^?]{0,107}/g;
+const BARE_TRACK_1 = /^[Bb]([0-9 ]{12,24})\^[^?]{0,79}/g;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const DIGITS = /^[0-9]+$/;
 const EAN_UPC: ReadonlySet<string> = new Set([
@@ -102,9 +107,33 @@ const EAN_UPC: ReadonlySet<string> = new Set([
   'upc-e',
 ]);
 
-function isTrack(text: string, symbology: string | undefined): boolean {
-  return TRACK_2.test(text) || TRACK_1.test(text) || (symbology === 'magstripe' && BARE_TRACK.test(text));
+/**
+ * The text with a letter in place of each track of the form that bank cards have, or undefined when one of them is a
+ * bank card's: any whose number is not of a configured loyalty scheme, and any whose number a brand could have issued,
+ * whatever its check digit. Of a card of the programme's own, what follows the number is the programme's own too.
+ */
+function withoutLoyaltyStripes(
+  text: string,
+  { symbology, isLoyalty }: PaymentCardContext,
+): string | undefined {
+  const forms = symbology === 'magstripe' ? [...sentinelForms, ...bareForms] : sentinelForms;
+  let rest = text;
+  for (const form of forms) {
+    let isPayment = false;
+    rest = rest.replace(form, (_, digits: string) => {
+      const number = digits.replaceAll(' ', '');
+      // Track 3 has a format code of two digits before the number.
+      const isBrand = [number, number.slice(2)].some((each) => paymentBrand(each) !== undefined);
+      if (isBrand || isLoyalty?.(number) !== true) isPayment = true;
+      return 'x';
+    });
+    if (isPayment) return undefined;
+  }
+  return rest;
 }
+
+const sentinelForms: readonly RegExp[] = [TRACK_1, TRACK_2];
+const bareForms: readonly RegExp[] = [BARE_TRACK_2, BARE_TRACK_1];
 
 function isProductNumber(text: string, symbology: string | undefined): boolean {
   if (!DIGITS.test(text)) return false;
@@ -116,21 +145,43 @@ function isProductNumber(text: string, symbology: string | undefined): boolean {
   return carriesGtin13 && text.length === 13 && hasGs1CheckDigit(text);
 }
 
+/** A GS1 element and where it stands: what lies between `from` and `to` makes room for nothing else when it is a key. */
+interface PlacedElement {
+  readonly ai: string;
+  readonly value: string;
+  readonly from: number;
+  /** Where the value begins. */
+  readonly at: number;
+}
+
+/** The elements of a GS1 symbol or of a Digital Link; undefined for every other text. */
+function elementsOf(text: string, symbology: string | undefined): readonly PlacedElement[] | undefined {
+  if (symbology?.startsWith('gs1-') === true && !ADDRESS.test(text)) {
+    return gs1Elements(text).map(({ ai, value, from }) => ({ ai, value, from, at: from + ai.length }));
+  }
+  if (!ADDRESS.test(text)) return undefined;
+  return readDigitalLink(text)?.elements.map(({ ai, value, from }) => ({ ai, value, from, at: from }));
+}
+
+const ADDRESS = /^https?:/i;
+
 /** The text with a letter, across which no number goes on, in place of each GS1 key that its AI and check digit vouch for. */
-function withoutGs1Keys(text: string): string {
+function withoutGs1Keys(text: string, elements: readonly PlacedElement[]): string {
   let rest = '';
   let from = 0;
-  for (const element of gs1Elements(text)) {
-    if (!holdsGs1Key(element)) continue;
+  for (const element of elements) {
+    const keyDigits = gs1KeyDigits(element.ai);
+    // Percent-encoded it does not stand there as it is.
+    if (!holdsGs1Key(element) || !text.startsWith(element.value.slice(0, keyDigits), element.at)) continue;
     rest += `${text.slice(from, element.from)}x`;
-    from = element.from + element.ai.length + gs1KeyDigits(element.ai);
+    from = element.at + keyDigits;
   }
   return rest + text.slice(from);
 }
 
 /** Values of GS1 elements on their own: their AI must not make a card number longer than it is. */
-function findInValues(text: string): PaymentCardFinding | undefined {
-  for (const element of gs1Elements(text)) {
+function findInValues(elements: readonly PlacedElement[]): PaymentCardFinding | undefined {
+  for (const element of elements) {
     const finding = holdsGs1Key(element) ? undefined : findInRuns(element.value);
     if (finding !== undefined) return finding;
   }

@@ -98,6 +98,35 @@ describe('stripes', () => {
     expect(findings(texts, ['magstripe', 'unknown'])).toEqual(nothing);
   });
 
+  test('of a configured loyalty card may have what a bank card’s has, unless a brand could have issued the number', () => {
+    const own = '9276001234567894';
+    const tracks = (number: string): string[] => [
+      `;${number}=2612101000001234?`,
+      `;${number}==101?`,
+      `%B${number}^MUSTER/ERIKA^2512101?`,
+      `%B${number}^MUSTER/ERIKA^2512101?;${number}=2512101000001234?+01${number}=2512?`,
+    ];
+    const isLoyalty = (number: string): boolean => number === own || number === `01${own}`;
+    for (const text of tracks(own)) {
+      expect(findPaymentCard(text, { isLoyalty })).toBeUndefined();
+      expect(findPaymentCard(text, { isLoyalty: () => false })).toEqual({ reason: 'track' });
+      for (const pan of testPans) {
+        const beside = [`${text};${pan}=2512101?`, `%B${pan}^A/B^2512?${text}`, `${text};${pan}?`];
+        for (const both of beside) expect(findPaymentCard(both, { isLoyalty })).toBeDefined();
+      }
+    }
+    // Whether its check digit is right does not matter for what a brand could have issued.
+    for (const pan of [...testPans, '4111111111111112'])
+      for (const text of tracks(pan))
+        expect(findPaymentCard(text, { isLoyalty: () => true })).toEqual({ reason: 'track' });
+  });
+
+  test('of a loyalty card without sentinels are judged alike', () => {
+    const context = { symbology: 'magstripe', isLoyalty: (number: string) => number === '9276001234567894' };
+    expect(findPaymentCard('9276001234567894=2512101', context)).toBeUndefined();
+    expect(findPaymentCard('9276001234567895=2512101', context)).toEqual({ reason: 'track' });
+  });
+
   test('without sentinels are known to be stripes when the reader says so', () => {
     const text = '9276001234567894=2512101';
     expect(findPaymentCard(text, { symbology: 'magstripe' })).toEqual({ reason: 'track' });
