@@ -25,7 +25,7 @@ export const ControlOrder = z.discriminatedUnion('order', [
     order: z.literal('show').describe('Hold a code before a reader'),
     as: z.enum(showings),
     aim: z.string().regex(/^(?:\][A-Za-z][0-9A-Za-z])?$/),
-    text: z.string().regex(/^[\u001d -\u00ff]{1,512}$/),
+    text: z.string().min(1).max(512),
   }),
   z.strictObject({
     order: z.literal('app-code').describe('Hold a customer’s phone before the serial scanner'),

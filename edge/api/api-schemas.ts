@@ -64,7 +64,7 @@ export const ClaimView = z.strictObject({
 });
 
 /** How products reach the POS. */
-export const PassThroughView = z.strictObject({
+const PassThroughView = z.strictObject({
   outputs: z.array(
     z.strictObject({
       id: z.string(),

@@ -20,7 +20,9 @@ export const ApiConfig = z.strictObject({
   displayTokenFile: z
     .string()
     .min(1)
-    .describe('File (mode 0640) with the token of the display, which may read and answer what the display asks'),
+    .describe(
+      'File (mode 0640) with the token of the display, which may read and answer what the display asks',
+    ),
   allowedOrigins: z
     .array(Origin)
     .max(20)

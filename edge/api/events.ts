@@ -83,7 +83,7 @@ export const ReaderView = z.strictObject({
 });
 
 /** Where a scan that identifies nobody went. */
-export const passedOnKinds = ['event', 'handed-on', 'waiting', 'claimed', 'paused'] as const;
+const passedOnKinds = ['event', 'handed-on', 'waiting', 'claimed', 'paused'] as const;
 
 const PassedOn = z
   .enum(passedOnKinds)

@@ -6,7 +6,7 @@ import { recognise } from '../recognition/recognise.ts';
 import type { RecognitionRules, Recognised } from '../recognition/recognise.ts';
 
 /** Longest scan that is passed on, bytes: a terminal holds no more before its reader takes it. */
-export const PASSED_BYTES_MAX = 3_072;
+const PASSED_BYTES_MAX = 3_072;
 
 /** What only a payment terminal sends; it speaks of people and never of products, whether the till knows them or not. */
 const NEVER_A_PRODUCT: ReadonlySet<Symbology> = new Set(['emv-par', 'card-token', 'wallet-pass']);

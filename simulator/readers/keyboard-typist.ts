@@ -46,7 +46,7 @@ export function typed(text: string, settings: TypistSettings): Uint8Array[] {
 }
 
 /** One boot report: the modifiers and up to six keys that are down. */
-export function bootReport({ modifiers, usage }: { modifiers: number; usage: number }): Uint8Array {
+function bootReport({ modifiers, usage }: { modifiers: number; usage: number }): Uint8Array {
   return Uint8Array.of(modifiers, 0, usage, 0, 0, 0, 0, 0);
 }
 

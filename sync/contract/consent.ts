@@ -4,7 +4,7 @@ import { InstantMs } from './ids.ts';
 import { findPaymentCard } from './payment-card.ts';
 
 /** What may be agreed to step by step at a till. `bankcard_link`: a bank card's alias identifies the customer. */
-export const ConsentPurpose = z.enum(['bankcard_link']);
+const ConsentPurpose = z.enum(['bankcard_link']);
 export type ConsentPurpose = z.infer<typeof ConsentPurpose>;
 
 /** The languages a consent is asked for in. */

@@ -26,12 +26,10 @@ test('a serial and a network scanner need no more than where they are', () => {
 });
 
 test('an unknown kind is answered with the kinds there are', () => {
-  expect(problems([{ ...serial, kind: 'telepathy' }])).toEqual([
-    {
-      path: '0.kind',
-      message: expect.stringContaining('DRV_UNKNOWN_KIND: expected kind to be one of serial, tcp, '),
-    },
-  ]);
+  const [problem, ...others] = problems([{ ...serial, kind: 'telepathy' }]);
+  expect(others).toEqual([]);
+  expect(problem?.path).toBe('0.kind');
+  expect(problem?.message).toMatch(/^DRV_UNKNOWN_KIND: expected kind to be one of serial, tcp, /);
 });
 
 test('two readers of the same name are a problem of the second', () => {
