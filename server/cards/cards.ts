@@ -102,7 +102,13 @@ export class Cards {
         .updateTable('credential')
         .set({ status })
         .where('id', '=', id)
-        .returning([...CARD_COLUMNS, 'index', 'public_key', 'seq as at_seq', sql<string>`xid::text`.as('at_xid')])
+        .returning([
+          ...CARD_COLUMNS,
+          'index',
+          'public_key',
+          'seq as at_seq',
+          sql<string>`xid::text`.as('at_xid'),
+        ])
         .executeTakeFirst(),
     );
     if (row === undefined) throw new StammkundeError('CARD_NOT_FOUND', `there is no card ${id}`);
