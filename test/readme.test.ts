@@ -2,13 +2,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../foundation/error-codes.ts';
-import { readme, readmeFromCode } from './support/readme-blocks.ts';
+import { generatedPages, page, pageFromCode, readme } from './support/readme-blocks.ts';
 import { sourceFiles } from './support/source-files.ts';
 
 describe('the README', () => {
-  test('lists every setting and every error code as the code has them (npm run docs writes them)', () => {
-    expect(readme()).toBe(readmeFromCode());
-  });
+  test.each(generatedPages)(
+    '%s lists settings and error codes as the code has them (npm run docs writes them)',
+    (path) => {
+      expect(page(path)).toBe(pageFromCode(path));
+    },
+  );
 
   test('names only npm scripts that exist', () => {
     const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

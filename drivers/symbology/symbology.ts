@@ -2,7 +2,7 @@
  * Stable names of what a reader can read. They appear in configuration, in the local API and in the journal: never
  * renamed. `gs1-…` means FNC1 in first position, so the payload is GS1 element strings.
  */
-export const symbologies = [
+const symbols = [
   'ean-13',
   'ean-13-addon',
   'ean-8',
@@ -39,13 +39,21 @@ export const symbologies = [
   'han-xin',
   'ocr',
   'magstripe',
+  'unknown',
+] as const;
+
+/** What only payment terminals tell: no scanner can be configured to be taken for one. */
+const fromTerminals = [
   /** EMV Payment Account Reference as a payment terminal told it: 29 characters, no account data. */
   'emv-par',
   /** Token of a bank card that a payment terminal or its acquirer made for loyalty programmes; opaque. */
   'card-token',
   /** Loyalty number out of a wallet pass, read over NFC by a payment terminal. */
   'wallet-pass',
-  'unknown',
 ] as const;
+
+export const symbologies = [...symbols, ...fromTerminals] as const;
+/** Those a scanner may have read, when it does not tell. */
+export const scannedSymbologies = symbols;
 
 export type Symbology = (typeof symbologies)[number];

@@ -137,6 +137,8 @@ export function matchCardScheme(
   kinds: readonly IdentifierKind[] = identifierKinds,
 ): { readonly scheme: CardScheme; readonly canonical: string } | 'check-digit' | undefined {
   let almost = false;
+  // What only looks like digits is another number, or nobody's.
+  if (!PRINTABLE_ASCII.test(value)) return undefined;
   for (const scheme of byLength.get(value.length) ?? []) {
     if (!value.startsWith(scheme.prefix) || !comesFrom(scheme, source) || !kinds.includes(scheme.kind))
       continue;
@@ -147,6 +149,8 @@ export function matchCardScheme(
   }
   return almost ? 'check-digit' : undefined;
 }
+
+const PRINTABLE_ASCII = /^[!-~]+$/;
 
 /** Source of a number that stood in a GS1 Digital Link: where it is taken from GS1 symbols, it is from there too. */
 export const DIGITAL_LINK = 'gs1-digital-link';

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { errorCodes } from '../../foundation/error-codes.ts';
 
-/** The README with each `<!-- name -->…<!-- /name -->` block replaced by the generated one. */
-export function withGenerated(readme: string, blocks: Readonly<Record<string, string>>): string {
+/** A page with each `<!-- name -->…<!-- /name -->` block replaced by the generated one. */
+export function withGenerated(page: string, blocks: Readonly<Record<string, string>>): string {
   return Object.entries(blocks).reduce((text, [name, block]) => {
     const pattern = new RegExp(`<!-- ${name} -->[\\s\\S]*?<!-- /${name} -->`);
-    if (!pattern.test(text)) throw new Error(`the README has no block named ${name}`);
+    if (!pattern.test(text)) throw new Error(`the page has no block named ${name}`);
     return text.replace(pattern, () => `<!-- ${name} -->\n\n${block}\n\n<!-- /${name} -->`);
-  }, readme);
+  }, page);
 }
 
 export function errorCodeTable(): string {
@@ -15,10 +15,14 @@ export function errorCodeTable(): string {
   return table(['code', 'cause', 'what to do'], rows);
 }
 
-/** One row a setting: path, kind, default, meaning; taken from the schema's own descriptions. */
-export function settingsTable(schema: z.ZodType): string {
+/**
+ * One row a setting: path, kind, default, meaning; taken from the schema's own descriptions.
+ * @param leaveOut settings below these have a table of their own elsewhere
+ */
+export function settingsTable(schema: z.ZodType, leaveOut: readonly string[] = []): string {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
-  return table(['setting', 'kind', 'default', 'meaning'], settings('', json));
+  const rows = settings('', json).filter(([name = '']) => !leaveOut.some((each) => name.startsWith(`\`${each}`)));
+  return table(['setting', 'kind', 'default', 'meaning'], rows);
 }
 
 interface JsonSchema {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HidSource } from '../../transport/hid-source.ts';
-import { symbologies } from '../../symbology/symbology.ts';
+import { scannedSymbologies } from '../../symbology/symbology.ts';
 import { layoutNames } from './known-layouts.ts';
 
 export const HidPosConfig = z.strictObject({
@@ -23,7 +23,7 @@ export const HidPosConfig = z.strictObject({
       'Where the layout has no place for it: auto, an AIM identifier (]E0 …) before the data is read and stripped; none, all is data',
     ),
   symbology: z
-    .enum(symbologies)
+    .enum(scannedSymbologies)
     .default('unknown')
     .describe('What a scan is taken for whose symbology the scanner does not tell'),
   suffix: z

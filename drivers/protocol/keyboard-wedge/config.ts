@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HidSource } from '../../transport/hid-source.ts';
 import { layoutNames } from '../../keyboard/layout.ts';
-import { symbologies } from '../../symbology/symbology.ts';
+import { scannedSymbologies } from '../../symbology/symbology.ts';
 
 const functionKeys = ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f7', 'f8', 'f9', 'f10', 'f11', 'f12'] as const;
 export type FunctionKey = (typeof functionKeys)[number];
@@ -64,7 +64,7 @@ export const KeyboardWedgeConfig = z
       .default('auto')
       .describe('auto: an AIM identifier (]E0 …) is read and stripped where there is one; none: all is data'),
     symbology: z
-      .enum(symbologies)
+      .enum(scannedSymbologies)
       .default('unknown')
       .describe('What a scan without AIM identifier is taken for'),
     gsKey: z

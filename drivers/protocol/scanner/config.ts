@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DeviceMatch } from '../../device-match.ts';
-import { symbologies } from '../../symbology/symbology.ts';
+import { scannedSymbologies } from '../../symbology/symbology.ts';
 import { WantedTrackConfig } from '../magstripe/config.ts';
 
 const terminator = z.enum(['cr', 'lf', 'crlf', 'tab', 'eot']);
@@ -75,7 +75,7 @@ const scanner = {
     .default('auto')
     .describe('auto: an AIM identifier (]E0 …) is read and stripped where there is one; none: all is data'),
   symbology: z
-    .enum(symbologies)
+    .enum(scannedSymbologies)
     .default('unknown')
     .describe(
       'What a scan without AIM identifier is taken for; magstripe: the tracks of a swipe, which ends when the line is quiet',
