@@ -55,7 +55,8 @@ const table: ReadonlyMap<string, AimRule> = new Map<string, AimRule>([
   ['I', 'itf'],
   ['J', (modifier) => (modifier === '1' || modifier === '4' ? 'gs1-dotcode' : 'dotcode')],
   ['K', 'code-16k'],
-  ['L', 'pdf417'],
+  // ]L3: MicroPDF417 that stands for a GS1-128.
+  ['L', (modifier) => (modifier === '3' ? 'gs1-128' : 'pdf417')],
   ['M', 'msi'],
   ['O', 'codablock'],
   ['P', 'plessey'],
@@ -71,8 +72,11 @@ const table: ReadonlyMap<string, AimRule> = new Map<string, AimRule>([
   ['h', 'han-xin'],
   ['o', 'ocr'],
   ['p', 'posicode'],
-  ['z', 'aztec'],
+  // FNC1 first: alone, with ECI, in a structured append, with both (ISO/IEC 15424, annex F).
+  ['z', (modifier) => (AZTEC_GS1.has(modifier) ? 'gs1-aztec' : 'aztec')],
 ]);
+
+const AZTEC_GS1: ReadonlySet<string> = new Set(['1', '4', '7', 'A']);
 
 /** `]X…` is "other": Zebra firmware names its symbologies by the modifier; `]X0` elsewhere says nothing. */
 const zebra: ReadonlyMap<string, Symbology> = new Map<string, Symbology>([

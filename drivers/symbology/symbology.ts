@@ -34,6 +34,7 @@ const symbols = [
   'data-matrix',
   'gs1-data-matrix',
   'aztec',
+  'gs1-aztec',
   'dotcode',
   'gs1-dotcode',
   'han-xin',

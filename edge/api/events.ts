@@ -137,6 +137,7 @@ export const TillEvent = z.discriminatedUnion('event', [
         code: z.string().describe('Exactly as read, without AIM identifier'),
         symbology: z.string(),
         aim: z.string().optional().describe('AIM identifier as the reader sent it, such as ]E0'),
+        what: z.enum(['coupon']).optional().describe('There when the number itself says what it is'),
         passedOn: PassedOn.optional(),
       }),
       z

@@ -5,6 +5,7 @@ import type { AiValue } from '../../sync/contract/gs1/element-faults.ts';
 import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
 import { serviceRelation } from '../../sync/contract/gs1/service-relation.ts';
 import type { IdentifierKind } from '../../sync/contract/credential.ts';
+import { CODE_39, code39Numbers } from './code-39.ts';
 
 /** A number as card schemes know it, one way a symbol can be read. */
 export interface PrintedNumber {
@@ -24,7 +25,9 @@ const ANY: readonly IdentifierKind[] = ['card', 'gsrn', 'app'];
  * one and the same card, so that a scheme would have to be configured for each of them:
  *
  * | symbology            | sent by some, and left out by others                                       |
- * | Code 39              | the asterisks that start and stop it                                       |
+ * | Code 39              | the asterisks that start and stop it; its check character; pairs of        |
+ * |                      | characters for small letters                                               |
+ * | MSI                  | its check digit, where the AIM identifier says that it is sent             |
  * | Codabar              | the letters that start and stop it, A–D in either case                     |
  * | ITF                  | a leading zero, for it holds pairs of digits                               |
  * | UPC-A, EAN-13        | the zero before 12 digits                                                  |
@@ -36,6 +39,7 @@ export function printedNumbers(
   text: string,
   symbology: string,
   link: DigitalLink | undefined,
+  aim?: string,
 ): readonly PrintedNumber[] {
   const whole = (value: string, from = symbology): PrintedNumber => ({
     value,
@@ -55,7 +59,10 @@ export function printedNumbers(
   const numbers = [whole(text)];
   switch (symbology) {
     case 'code-39':
-      numbers.push(...between(text, CODE_39).map((value) => whole(value)));
+      numbers.push(...code39Numbers(text, aim).map((value) => whole(value)));
+      break;
+    case 'msi':
+      if (aim === MSI_WITH_CHECK_DIGIT) numbers.push(whole(text.slice(0, -1)));
       break;
     case 'codabar':
       numbers.push(...between(text, CODABAR).map((value) => whole(value)));
@@ -96,7 +103,8 @@ function gsrnIn(elements: readonly AiValue[]): string | undefined {
 
 /** GS1 application identifier of a GSRN – recipient. */
 const GSRN_RECIPIENT = '8018';
-const CODE_39 = /^\*([0-9A-Z .$/+%-]{1,64})\*$/;
+/** ISO/IEC 15424, annex F. */
+const MSI_WITH_CHECK_DIGIT = ']M0';
 const CODABAR = /^[A-D]([0-9$:/.+-]{1,64})[A-D]$/i;
 /** ITF holds an even number of digits; shorter ones begin with a zero that is none of theirs. */
 const EVEN_FROM_ZERO = /^0(?:[0-9]{2}){1,31}[0-9]$/;

@@ -9,11 +9,11 @@ import { findPaymentCard } from '../../sync/contract/payment-card.ts';
 import type { PaymentCardFinding } from '../../sync/contract/payment-card.ts';
 import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
 import { readDigitalLink } from '../../sync/contract/gs1/digital-link.ts';
-import { holdsGs1Key } from '../../sync/contract/gs1-elements.ts';
 import { bankCardOf, isBankCardAlias } from './bank-card-alias.ts';
 import { tellsEci, textOf, withoutEci } from './payload-text.ts';
 import { printedNumbers } from './printed-number.ts';
 import type { PrintedNumber } from './printed-number.ts';
+import { isCouponCode } from './coupon.ts';
 import { fittingLayout } from './scanner-layout.ts';
 import { judgeStripe } from './stripe.ts';
 import type { SchemeMatch } from './stripe.ts';
@@ -41,8 +41,8 @@ export interface RecognitionRules {
 /** What a scan turned out to be. */
 export type Recognised =
   | { readonly kind: 'credential'; readonly credential: Credential }
-  /** Whatever fits no card scheme; `code` is exactly what was read. */
-  | { readonly kind: 'product'; readonly code: string }
+  /** Whatever fits no card scheme; `code` is exactly what was read. `what` is there when its number says so. */
+  | { readonly kind: 'product'; readonly code: string; readonly what?: 'coupon' }
   /** Payment-card data. Nothing is kept of it, no digit and no digest. */
   | ({ readonly kind: 'refused'; readonly code: 'PAN_REJECTED' } & PaymentCardFinding)
   | {
@@ -122,7 +122,7 @@ function judgeText(text: string, origin: Origin, schemes: CompiledSchemes): Reco
     }
   }
   const matched = match(numbersIn(text, origin, link), schemes);
-  const finding = findPaymentCard(withoutLinkKeys(text, link), {
+  const finding = findPaymentCard(text, {
     symbology: origin.source === 'typed' ? 'typed' : origin.symbology,
     isLoyalty: () => typeof matched === 'object' && matched.isWhole,
   });
@@ -134,9 +134,14 @@ function judgeText(text: string, origin: Origin, schemes: CompiledSchemes): Reco
   if (stripe.kind === 'tracks' && stripe.unreadable.length > 0) {
     return { kind: 'unreadable', code: 'MSR_UNREADABLE' };
   }
-  if (matched === undefined) return { kind: 'product', code: text };
+  if (matched === undefined) return productOf(text, origin, link);
   if (matched === 'check-digit') return { kind: 'unreadable', code: 'REC_CHECK_DIGIT' };
   return known(matched.match, origin);
+}
+
+function productOf(text: string, { symbology }: Origin, link: DigitalLink | undefined): Recognised {
+  const isOne = isCouponCode(text, symbology, link);
+  return isOne ? { kind: 'product', code: text, what: 'coupon' } : { kind: 'product', code: text };
 }
 
 function known({ scheme, canonical }: SchemeMatch, { source }: Origin): Recognised {
@@ -167,19 +172,7 @@ function numbersIn(
     return [{ value, from: 'typed', isWhole: true, kinds: ['card', 'gsrn', 'app'] }];
   }
   const data = tellsEci(aim) ? withoutEci(text) : text;
-  return data === undefined ? [] : printedNumbers(data, symbology, link);
-}
-
-/** The text with a break in place of each GS1 key that its AI and check digit vouch for. */
-function withoutLinkKeys(text: string, link: DigitalLink | undefined): string {
-  let rest = '';
-  let at = 0;
-  for (const element of link?.elements ?? []) {
-    if (!holdsGs1Key(element)) continue;
-    rest += `${text.slice(at, element.from)}|`;
-    at = element.to;
-  }
-  return rest + text.slice(at);
+  return data === undefined ? [] : printedNumbers(data, symbology, link, aim);
 }
 
 /** As people write numbers in groups. */

@@ -14,7 +14,12 @@ export function scanOutcome(recognised: Recognised, symbology: string): ScanOutc
       return { kind: 'credential', credential: credential.toString(), scheme: credential.scheme };
     }
     case 'product':
-      return { kind: 'product', code: recognised.code, symbology };
+      return {
+        kind: 'product',
+        code: recognised.code,
+        symbology,
+        ...(recognised.what === undefined ? {} : { what: recognised.what }),
+      };
     case 'refused':
       return { kind: 'refused', code: recognised.code, reason: recognised.reason };
     case 'unreadable':

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { InstantMs } from './ids.ts';
 import { findPaymentCard } from './payment-card.ts';
+import { holdsNoPaymentCard, NO_PAYMENT_CARD } from './plain-text.ts';
 
 /** What may be agreed to step by step at a till. `bankcard_link`: a bank card's alias identifies the customer. */
 const ConsentPurpose = z.enum(['bankcard_link']);
@@ -19,7 +20,10 @@ const Wording = z
   .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number');
 
 /** Version of a consent text; a text that was shown under it never changes. */
-export const ConsentTextVersion = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,31}$/);
+export const ConsentTextVersion = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,31}$/)
+  .refine(holdsNoPaymentCard, NO_PAYMENT_CARD);
 
 /** The very words a customer agrees to. */
 export const ConsentText = z.strictObject({

@@ -16,6 +16,8 @@ const SLOW_POLL_MS = 5000;
 /** So long that only news of a device can have opened a reader again. */
 const NEVER = { firstMs: 600_000, maxMs: 600_000 };
 
+const STEADY_MS = 400;
+
 /** A till's readers as the daemon has them: the configuration as written, the supervisor, the news of devices. */
 export class Counter {
   readonly clock = new SystemClock();
@@ -66,6 +68,18 @@ export class Counter {
     return eventually(
       () => `${readerId} to be ready; it is ${JSON.stringify(this.status(readerId))}`,
       () => (this.status(readerId).kind === 'ready' ? true : undefined),
+      deadlineMs,
+    );
+  }
+
+  /** Waits until it has been ready for so long that nothing that arrives is taken for left over from before. */
+  steady(readerId: string, deadlineMs = 15_000): Promise<true> {
+    return eventually(
+      () => `${readerId} to stay ready; it is ${JSON.stringify(this.status(readerId))}`,
+      () => {
+        const status = this.status(readerId);
+        return status.kind === 'ready' && this.clock.now() - status.since > STEADY_MS ? true : undefined;
+      },
       deadlineMs,
     );
   }

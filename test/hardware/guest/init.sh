@@ -5,7 +5,10 @@ $b mkdir -p /proc /sys /dev /lower /upper /new
 $b mount -t devtmpfs dev /dev
 $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
-while read -r module; do $b insmod "/modules/$module" || echo "module $module is not loaded"; done < /modules/order
+# Each line is a file and its parameters.
+while read -r file parameters; do
+  $b insmod "/modules/$file" $parameters || echo "module $file is not loaded"
+done < /modules/order
 . /environment
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro host /lower
 $b mount -t tmpfs tmpfs /upper

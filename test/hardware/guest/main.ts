@@ -1,8 +1,20 @@
 import { hidPosOverUhid } from '../scenarios/hid-pos-over-uhid.ts';
+import {
+  keyboardWedgeExclusive,
+  keyboardWedgeOfQemu,
+  keyboardWedgeShared,
+} from '../scenarios/keyboard-wedge.ts';
+import { twoEqualScanners } from '../scenarios/two-equal-scanners.ts';
+import { unpluggedWithinAScan } from '../scenarios/unplugged-within-a-scan.ts';
 import { Stage } from './stage.ts';
 
 const scenarios: readonly (readonly [string, (stage: Stage) => Promise<void>])[] = [
   ['hid-pos: a scanner of the kernel’s uhid', hidPosOverUhid],
+  ['two equal scanners on one till', twoEqualScanners],
+  ['a scanner pulled out in the middle of a code', unpluggedWithinAScan],
+  ['keyboard wedge, shared with the operating system', keyboardWedgeShared],
+  ['keyboard wedge, exclusive', keyboardWedgeExclusive],
+  ['keyboard wedge, QEMU’s USB keyboard', keyboardWedgeOfQemu],
 ];
 
 const only = process.env['STAMMKUNDE_ONLY'] ?? '';

@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url';
 import type { Kernel } from './kernel.ts';
 import { run } from './run.ts';
 
-/** What the guest needs of its kernel; what each of them needs is added. */
-const WANTED = [
-  ...['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay', 'configfs'],
-  ...['hid-generic', 'usbhid', 'uhid', 'evdev', 'xhci-pci', 'cdc-acm', 'ftdi_sio'],
-  ...['dummy_hcd', 'libcomposite', 'usb_f_hid', 'usb_f_acm'],
-];
+/** What the guest needs of its kernel, with parameters; what each of them needs is added. */
+const WANTED = (
+  'virtio_pci virtio_console 9pnet_virtio 9p overlay configfs ' +
+  'hid-generic usbhid uhid evdev xhci-pci cdc-acm ftdi_sio dummy_hcd libcomposite usb_f_hid usb_f_acm'
+).split(' ');
+/** Two controllers, so that two gadgets can be plugged in at once. */
+const PARAMETERS: Readonly<Record<string, string>> = { dummy_hcd: ' num=2' };
 
 /**
  * Makes the guest's first file system: busybox, the modules in the order they are loaded, and how to begin.
@@ -35,7 +36,9 @@ export async function makeInitrd(
     await copyFile(join(kernel.modules, module), copy);
     if (copy.endsWith('.xz')) await run('xz', ['-d', copy], { from: 'xz-utils' });
   }
-  const names = modules.map((module) => basename(module).replace(/\.xz$/, ''));
+  const names = modules.map(
+    (module) => `${basename(module).replace(/\.xz$/, '')}${PARAMETERS[plain(module)] ?? ''}`,
+  );
   await writeFile(join(root, 'modules', 'order'), `${names.join('\n')}\n`);
   const exports = Object.entries(environment).map(
     ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`,
