@@ -80,7 +80,7 @@ describe('a card number told by a payment terminal as the token of a card', () =
     for (const form of forms) {
       const payload = Buffer.from(`1f8008:${form}`);
       const recognised = recognise({ payload, symbology: 'card-token', source: 'reader' }, rules);
-      expect(recognised).toMatchObject({ kind: expect.stringMatching(/refused|unreadable/) });
+      expect(['refused', 'unreadable']).toContain(recognised.kind);
       expect(JSON.stringify(recognised)).not.toMatch(/\d{4}/);
       expect(payload.every((byte) => byte === 0)).toBe(true);
     }
@@ -152,8 +152,8 @@ test('inputs of any kind get an answer, none of them one that takes long', () =>
   const aims = [undefined, ']Q2', ']d4', ']L1', ']A1', ']M0'];
   const layouts = [undefined, undefined, undefined, 'de', 'us', 'fr'] as const;
   const kinds = new Set<string>();
-  const slow: number[] = [];
   let longest = 0;
+  let longestOfItself = 0;
   for (let i = 0; i < runs; i += 1) {
     const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random.next() * list.length)];
     const long = i % 50 === 0;
@@ -170,19 +170,25 @@ test('inputs of any kind get an answer, none of them one that takes long', () =>
       aim: pick(aims),
       layout: pick(layouts),
     } as const;
-    const before = process.cpuUsage();
-    const wall = performance.now();
-    kinds.add(recognise(presented, rules).kind);
-    const tookMs = performance.now() - wall;
-    if (tookMs > 5) {
-      const { user, system } = process.cpuUsage(before);
-      slow.push((user + system) / 1000);
-    }
+    const again = Uint8Array.from(payload);
+    const tookMs = timed(() => kinds.add(recognise(presented, rules).kind));
     longest = Math.max(longest, tookMs);
+    if (tookMs <= 2) continue;
+    // Whether it was the input or what else the machine was doing shows when it is asked again.
+    const repeated = Array.from({ length: 5 }, () =>
+      timed(() => recognise({ ...presented, payload: Uint8Array.from(again) }, rules)),
+    );
+    longestOfItself = Math.max(longestOfItself, Math.min(tookMs, ...repeated));
   }
   if (runs > 20_000)
     process.stdout.write(
-      `${runs} inputs, longest ${longest.toFixed(2)} ms, over 5 ms by processor: ${slow.map((ms) => ms.toFixed(1)).join(' ')}\n`,
+      `${runs} inputs; longest ${longest.toFixed(2)} ms once, ${longestOfItself.toFixed(2)} ms each time\n`,
     );
   expect([...kinds].toSorted()).toEqual(['credential', 'product', 'refused', 'unreadable']);
 });
+
+function timed(work: () => void): number {
+  const before = performance.now();
+  work();
+  return performance.now() - before;
+}
