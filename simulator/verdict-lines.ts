@@ -1,3 +1,4 @@
+import { errorCodes } from '../foundation/error-codes.ts';
 import type { Identification, TillEvent } from '../edge/api/events.ts';
 import type { OfferView, WhyNot } from '../sync/contract/offer.ts';
 
@@ -20,7 +21,7 @@ export function verdictLines(
     case 'refused':
       return [['refused', `a payment card, nothing of it is kept: ${outcome.reason} [${outcome.code}]`]];
     case 'unreadable':
-      return [['unreadable', `[${outcome.code}]`]];
+      return [['unreadable', unreadable(outcome)]];
     case 'credential': {
       const lines: [string, string][] = [
         ['card', `${outcome.credential}, scheme ${outcome.scheme}, reader ${readerId}`],
@@ -84,4 +85,10 @@ function reason(why: WhyNot): string {
 export function aligned(lines: readonly (readonly [label: string, text: string])[], indent = '  '): string {
   const width = Math.max(0, ...lines.map(([label]) => label.length));
   return lines.map(([label, text]) => `${indent}${label.padEnd(width)}  ${text}`.trimEnd()).join('\n');
+}
+
+function unreadable({ code, fits }: Extract<Scanned['outcome'], { kind: 'unreadable' }>): string {
+  const [, [cause] = []] = Object.entries(errorCodes).find(([each]) => each === code) ?? [];
+  const layouts = fits === undefined ? '' : `; it types as ${fits.join(' or ')}`;
+  return `${cause ?? 'not read'}${layouts} [${code}]`;
 }

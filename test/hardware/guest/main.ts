@@ -1,4 +1,6 @@
+import { compositeGadget } from '../scenarios/composite-gadget.ts';
 import { hidPosOverUhid } from '../scenarios/hid-pos-over-uhid.ts';
+import { hubDrops } from '../scenarios/hub-drops.ts';
 import {
   keyboardWedgeExclusive,
   keyboardWedgeOfQemu,
@@ -6,6 +8,8 @@ import {
 } from '../scenarios/keyboard-wedge.ts';
 import { twoEqualScanners } from '../scenarios/two-equal-scanners.ts';
 import { unpluggedWithinAScan } from '../scenarios/unplugged-within-a-scan.ts';
+import { usbSerialAdapter } from '../scenarios/usb-serial-adapter.ts';
+import { exclusiveWithoutRoot, withoutRoot } from '../scenarios/without-root.ts';
 import { Stage } from './stage.ts';
 
 const scenarios: readonly (readonly [string, (stage: Stage) => Promise<void>])[] = [
@@ -15,6 +19,11 @@ const scenarios: readonly (readonly [string, (stage: Stage) => Promise<void>])[]
   ['keyboard wedge, shared with the operating system', keyboardWedgeShared],
   ['keyboard wedge, exclusive', keyboardWedgeExclusive],
   ['keyboard wedge, QEMU’s USB keyboard', keyboardWedgeOfQemu],
+  ['new: FTDI adapter on a USB port', usbSerialAdapter],
+  ['new: a hub that drops', hubDrops],
+  ['new: without root, under the rules of udev', withoutRoot],
+  ['new: without root, a keyboard wedge to itself', exclusiveWithoutRoot],
+  ['new: HID and serial in one device, and a storm of plugging', compositeGadget],
 ];
 
 const only = process.env['STAMMKUNDE_ONLY'] ?? '';
