@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { z } from 'zod';
+import { projectFile } from '../../support/run-program.ts';
+import { eventually } from './stage.ts';
+
+/** The account begin.sh made for the daemon: in no group but its own. */
+export const STAMMKUNDE = 4711;
+
+const Said = z.object({
+  status: z
+    .object({
+      readerId: z.string(),
+      kind: z.string(),
+      since: z.number().optional(),
+      code: z.string().optional(),
+    })
+    .optional(),
+  scan: z.string().optional(),
+});
+
+/** Another account's own counter, in a process of that account. */
+export class AccountCounter {
+  readonly #process: ChildProcess;
+  readonly #statuses = new Map<
+    string,
+    { readonly kind: string; readonly code?: string; readonly atMs: number }
+  >();
+  readonly #scans: string[] = [];
+  #begun = '';
+
+  constructor(readers: readonly Readonly<Record<string, unknown>>[]) {
+    this.#process = spawn(
+      process.execPath,
+      [projectFile('test/hardware/guest/readers-of-account.ts'), JSON.stringify(readers)],
+      { uid: STAMMKUNDE, gid: STAMMKUNDE, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (this.#begun + text).split('\n');
+      this.#begun = lines.pop() ?? '';
+      for (const line of lines) this.#hear(Said.parse(JSON.parse(line)));
+    });
+  }
+
+  async waiting(readerId: string, code: string): Promise<void> {
+    await eventually(
+      () => `${readerId} to be waiting with ${code}; it is ${JSON.stringify(this.#statuses.get(readerId))}`,
+      () => (this.#statuses.get(readerId)?.code === code ? true : undefined),
+      30_000,
+    );
+  }
+
+  /** Waits until it has been ready for so long that what arrives is no longer taken for left over. */
+  async steady(readerId: string): Promise<void> {
+    await eventually(
+      () => `${readerId} to stay ready; it is ${JSON.stringify(this.#statuses.get(readerId))}`,
+      () => {
+        const status = this.#statuses.get(readerId);
+        return status?.kind === 'ready' && performance.now() - status.atMs > 500 ? true : undefined;
+      },
+      30_000,
+    );
+  }
+
+  async scanned(expected: string): Promise<void> {
+    const got = await eventually('a scan', () => this.#scans.shift(), 5000);
+    if (got !== expected) throw new Error(`expected ${expected}, got ${got}`);
+  }
+
+  async close(): Promise<void> {
+    if (this.#process.exitCode !== null) return;
+    const ended = new Promise<void>((resolve) => this.#process.once('exit', () => resolve()));
+    this.#process.kill('SIGKILL');
+    await ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #hear({ status, scan }: z.output<typeof Said>): void {
+    if (scan !== undefined) this.#scans.push(scan);
+    if (status === undefined) return;
+    const { readerId, kind, code } = status;
+    this.#statuses.set(readerId, {
+      kind,
+      ...(code === undefined ? {} : { code }),
+      atMs: performance.now(),
+    });
+  }
+}
