@@ -297,6 +297,7 @@ export class ScanDesk implements Closable {
         downgrade,
         identification: result.identification,
         offers: [...result.offers],
+        currency: result.currency,
         replicaAgeMs: result.replicaAgeMs,
         tookMs,
       },

@@ -31,6 +31,7 @@ export const IdentificationView = z.strictObject({
   ...trustFields,
   identification: Identification,
   offers: z.array(OfferView),
+  currency: Currency.nullable().describe('Of the amounts in the offers'),
   replicaAgeMs: z.number().nullable(),
   tookMs: z.number(),
 });

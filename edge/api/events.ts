@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { identifierKinds, trustLevels } from '../../sync/contract/credential.ts';
 import { Basket } from '../../sync/contract/basket.ts';
 import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
+import { Currency } from '../../sync/contract/money.ts';
 import { OfferView } from '../../sync/contract/offer.ts';
 import { trustActions } from '../../sync/contract/trust-policy.ts';
 import { downgrades } from '../app-code/downgrade.ts';
@@ -167,6 +168,7 @@ export const TillEvent = z.discriminatedUnion('event', [
     ...trustFields,
     identification: Identification,
     offers: z.array(OfferView),
+    currency: Currency.nullable().describe('Of the amounts in the offers; null before the first programme'),
     replicaAgeMs: z.number().nullable(),
     tookMs: z.number().describe('Frame complete → decided'),
     keeps: Uuid.optional().describe(

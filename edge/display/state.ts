@@ -74,7 +74,7 @@ export interface ViewState {
   readonly product: string | null;
   /** What became of the product last read, said for a moment. */
   readonly handedOn: { readonly kind: HandedOn; readonly sinceMs: number } | null;
-  /** The currency last seen in a basket; offers carry none. */
+  /** The currency last seen, in a basket or with an identification; offers carry none. */
   readonly currency: string | null;
   /** The till's wall clock at a moment of the page's monotonic clock. */
   readonly heard: { readonly at: Instant; readonly monotonicMs: number } | null;
@@ -191,6 +191,7 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
         ...state,
         notice: null,
         closed: null,
+        currency: payload.currency ?? state.currency,
         person: {
           identificationId: payload.identificationId,
           credential: payload.credential,

@@ -20,6 +20,8 @@ export interface IdentificationResult {
   readonly identification: Identification;
   /** Those that fit first; none for a card that is blocked or expired. */
   readonly offers: readonly OfferView[];
+  /** Of the amounts in the offers; null before the first programme. */
+  readonly currency: string | null;
   /** Since the replica last held all the server had; null before the first complete pull. */
   readonly replicaAgeMs: number | null;
   readonly tookMs: number;
@@ -61,6 +63,7 @@ export class Identifier {
       as,
       identification: identificationView(as, rules.programme),
       offers: offersFor(as, basket, rules, now),
+      currency: rules.programme?.currency ?? null,
       replicaAgeMs: caughtUpAt === null ? null : Math.max(0, now - caughtUpAt),
       tookMs: this.#clock.monotonicMs() - startedMs,
     };

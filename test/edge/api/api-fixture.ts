@@ -91,6 +91,7 @@ export async function openApi(
         downgrade: null,
         identification: identificationView(card.as, programme),
         offers: [],
+        currency: null,
         replicaAgeMs: null,
         tookMs: 0.2,
       };

@@ -110,6 +110,7 @@ export const known: Identified = {
     },
   },
   offers: [...offers],
+  currency: 'EUR',
   replicaAgeMs: 4_000,
   tookMs: 0.12,
 };

@@ -57,6 +57,7 @@ describe('an identification', () => {
         verdict: 'known',
         customer: { greeting: 'Anna', tier: 'gold', tierName: { de: 'Gold', en: 'Gold' }, points: 1_234 },
       },
+      currency: 'EUR',
       replicaAgeMs: 5_000,
       tookMs: 0,
     });

@@ -19,6 +19,10 @@ const Said = z.object({
   scan: z.string().optional(),
 });
 
+/** Emulated, a Node.js takes half a minute to load the drivers. */
+const STARTED_WITHIN_MS = 120_000;
+export const STEADY_MS = 500;
+
 /** Another account's own counter, in a process of that account. */
 export class AccountCounter {
   readonly #process: ChildProcess;
@@ -46,17 +50,21 @@ export class AccountCounter {
     await eventually(
       () => `${readerId} to be waiting with ${code}; it is ${JSON.stringify(this.#statuses.get(readerId))}`,
       () => (this.#statuses.get(readerId)?.code === code ? true : undefined),
-      30_000,
+      STARTED_WITHIN_MS,
     );
   }
 
-  /** Waits until it has been ready for so long that what arrives is no longer taken for left over. */
-  async steady(readerId: string): Promise<void> {
+  /**
+   * Waits until it has been ready for so long that what arrives is no longer taken for left over.
+   * @param afterMs monotonic; only what was told after it counts
+   */
+  async steady(readerId: string, afterMs = 0): Promise<void> {
     await eventually(
       () => `${readerId} to stay ready; it is ${JSON.stringify(this.#statuses.get(readerId))}`,
       () => {
         const status = this.#statuses.get(readerId);
-        return status?.kind === 'ready' && performance.now() - status.atMs > 500 ? true : undefined;
+        if (status?.kind !== 'ready' || status.atMs < afterMs) return undefined;
+        return performance.now() - status.atMs > STEADY_MS ? true : undefined;
       },
       30_000,
     );

@@ -72,13 +72,17 @@ export class Counter {
     );
   }
 
-  /** Waits until it has been ready for so long that nothing that arrives is taken for left over from before. */
-  steady(readerId: string, deadlineMs = 15_000): Promise<true> {
+  /**
+   * Waits until it has been ready for so long that nothing that arrives is taken for left over from before.
+   * @param openedAfter wall clock; only an opening after it counts
+   */
+  steady(readerId: string, deadlineMs = 15_000, openedAfter = 0): Promise<true> {
     return eventually(
       () => `${readerId} to stay ready; it is ${JSON.stringify(this.status(readerId))}`,
       () => {
         const status = this.status(readerId);
-        return status.kind === 'ready' && this.clock.now() - status.since > STEADY_MS ? true : undefined;
+        if (status.kind !== 'ready' || status.since < openedAfter) return undefined;
+        return this.clock.now() - status.since > STEADY_MS ? true : undefined;
       },
       deadlineMs,
     );
@@ -112,15 +116,15 @@ export class Counter {
     );
   }
 
-  /** The next scan, of whichever reader, as `reader AIM payload`. */
-  async scan(deadlineMs = 5000): Promise<string> {
-    const scan = await eventually('a scan', () => this.scans[this.#taken], deadlineMs);
-    this.#taken += 1;
-    return `${scan.readerId} ${scan.aim ?? '-'} ${Buffer.from(scan.payload).toString('utf8')}`;
-  }
-
+  /** The next scan, of whichever reader, is this: `reader AIM payload`. */
   async scanned(expected: string, deadlineMs = 5000): Promise<void> {
-    const got = await this.scan(deadlineMs);
+    const scan = await eventually(
+      () => `the scan ${expected}; the readers are ${JSON.stringify(this.#supervisor?.statuses())}`,
+      () => this.scans[this.#taken],
+      deadlineMs,
+    );
+    this.#taken += 1;
+    const got = `${scan.readerId} ${scan.aim ?? '-'} ${Buffer.from(scan.payload).toString('utf8')}`;
     if (got !== expected) throw new Error(`expected ${expected}, got ${got}`);
   }
 

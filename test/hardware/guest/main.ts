@@ -9,7 +9,7 @@ import {
 import { twoEqualScanners } from '../scenarios/two-equal-scanners.ts';
 import { unpluggedWithinAScan } from '../scenarios/unplugged-within-a-scan.ts';
 import { usbSerialAdapter } from '../scenarios/usb-serial-adapter.ts';
-import { exclusiveWithoutRoot, withoutRoot } from '../scenarios/without-root.ts';
+import { withoutRoot } from '../scenarios/without-root.ts';
 import { Stage } from './stage.ts';
 
 const scenarios: readonly (readonly [string, (stage: Stage) => Promise<void>])[] = [
@@ -19,10 +19,9 @@ const scenarios: readonly (readonly [string, (stage: Stage) => Promise<void>])[]
   ['keyboard wedge, shared with the operating system', keyboardWedgeShared],
   ['keyboard wedge, exclusive', keyboardWedgeExclusive],
   ['keyboard wedge, QEMU’s USB keyboard', keyboardWedgeOfQemu],
-  ['new: FTDI adapter on a USB port', usbSerialAdapter],
-  ['new: a hub that drops', hubDrops],
+  ['FTDI adapter on a USB port', usbSerialAdapter],
+  ['a hub that drops', hubDrops],
   ['new: without root, under the rules of udev', withoutRoot],
-  ['new: without root, a keyboard wedge to itself', exclusiveWithoutRoot],
   ['new: HID and serial in one device, and a storm of plugging', compositeGadget],
 ];
 

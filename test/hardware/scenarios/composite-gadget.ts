@@ -79,6 +79,7 @@ async function storm(stage: Stage, gadget: UsbGadget): Promise<void> {
       for (let round = 1; round <= ROUNDS; round += 1) {
         const since = counter.statuses.length;
         const plugs = round % 3 === 0 ? 3 : 1;
+        let unpluggedAt = 0;
         for (let plug = 0; plug < plugs; plug += 1) {
           gadget.unplug();
           await pause(counter, random.next() * 300);
@@ -89,7 +90,7 @@ async function storm(stage: Stage, gadget: UsbGadget): Promise<void> {
         try {
           await counter.lost('hid', since, BACK_WITHIN_MS);
           await counter.lost('serial', since, BACK_WITHIN_MS);
-          await bothScan(counter, gadget, round);
+          await bothScan(counter, gadget, round, unpluggedAt);
         } catch (error) {
           throw new Error(`in round ${round}`, { cause: error });
         }
@@ -112,9 +113,14 @@ async function storm(stage: Stage, gadget: UsbGadget): Promise<void> {
   );
 }
 
-async function bothScan(counter: Counter, gadget: UsbGadget, round: number): Promise<void> {
-  await counter.steady('hid', BACK_WITHIN_MS);
-  await counter.steady('serial', BACK_WITHIN_MS);
+async function bothScan(
+  counter: Counter,
+  gadget: UsbGadget,
+  round: number,
+  openedAfter?: number,
+): Promise<void> {
+  await counter.steady('hid', BACK_WITHIN_MS, openedAfter);
+  await counter.steady('serial', BACK_WITHIN_MS, openedAfter);
   await gadget.sendReports(...hidPosReports(']E0', text(`H${round}`)));
   await counter.scanned(`hid ]E0 H${round}`);
   await gadget.sendBytes(text(`]E0S${round}\r\n`));

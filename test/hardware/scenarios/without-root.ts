@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { listAttachedReaders } from '../../../drivers/attached-readers.ts';
 import { hidPosReports } from '../../../simulator/readers/hid-reports.ts';
 import { typed } from '../../../simulator/readers/keyboard-typist.ts';
 import { keyboardDescriptor } from '../../drivers/hid/descriptors.ts';
 import { text } from '../../drivers/hex.ts';
 import { projectFile } from '../../support/run-program.ts';
-import { AccountCounter, STAMMKUNDE } from '../guest/account.ts';
+import { AccountCounter, STAMMKUNDE, STEADY_MS } from '../guest/account.ts';
 import { eventNodes } from '../guest/key-spy.ts';
 import { eventually } from '../guest/stage.ts';
 import type { Stage } from '../guest/stage.ts';
@@ -22,32 +23,66 @@ const Report = z.array(
   }),
 );
 
+const WEDGE = 'Wedge of the account';
+
 export async function withoutRoot(stage: Stage): Promise<void> {
   if (!existsSync('/run/udev/control')) {
     await stage.leftOut('there is no udev in this guest (Debian: apt-get install udev)');
     return;
   }
-  using gadget = UsbGadget.make('plain', datalogic);
-  await gadget.plug();
+  using scanner = UsbGadget.make('plain', datalogic);
+  using wedge = UsbGadget.make('wedge', {
+    vendorId: 0x05f9,
+    productId: 0x2204,
+    product: WEDGE,
+    serialNumber: 'W2',
+    controller: 1,
+    hid: { descriptor: keyboardDescriptor, reportBytes: 8, keyboard: true },
+  });
+  await scanner.plug();
+  await wedge.plug();
   await linked();
-  const lines = await withoutRules(stage);
-  await withRules(
-    stage,
-    gadget,
-    'the lines that were printed, put into the file that was named',
-    lines.join('\n'),
+  rmSync(RULES_FILE, { force: true });
+  await using counter = new AccountCounter([
+    ...datalogicReaders,
+    {
+      kind: 'keyboard-wedge',
+      id: 'wedge',
+      device: { vendorId: '05f9', productId: '2204' },
+      layout: 'de',
+      exclusive: true,
+    },
+  ]);
+  await stage.claim('without a rule, the daemon’s account gets DRV_PORT_DENIED on all', () =>
+    allDenied(counter),
   );
-  const ours = readFileSync(projectFile('deploy/udev/70-stammkunde-readers.rules'), 'utf8');
-  await withRules(stage, gadget, 'the rules of deploy/udev', ours);
+  const printed = await printedLines(stage);
+  await underRules(
+    stage,
+    scanner,
+    counter,
+    'the lines that were printed, put into the file that was named',
+    printed,
+  );
+  scanner.unplug();
+  wedge.unplug();
+  withRulesFile(undefined);
+  await scanner.plug();
+  await wedge.plug();
+  await linked();
+  await stage.claim('without them all are denied again', () => allDenied(counter));
+  await underRules(stage, scanner, counter, 'the rules of deploy/udev', readFileSync(OURS, 'utf8'));
+  await wedgeUnderRules(stage, wedge, counter);
+  withRulesFile(undefined);
 }
 
-async function withoutRules(stage: Stage): Promise<readonly string[]> {
-  rmSync(RULES_FILE, { force: true });
-  await using counter = new AccountCounter(datalogicReaders);
-  await stage.claim('without a rule, the daemon’s account gets DRV_PORT_DENIED on both', async () => {
-    await counter.waiting('hid', 'DRV_PORT_DENIED');
-    await counter.waiting('serial', 'DRV_PORT_DENIED');
-  });
+const OURS = projectFile('deploy/udev/70-stammkunde-readers.rules');
+
+async function allDenied(counter: AccountCounter): Promise<void> {
+  for (const id of ['hid', 'serial', 'wedge']) await counter.waiting(id, 'DRV_PORT_DENIED');
+}
+
+async function printedLines(stage: Stage): Promise<string> {
   return stage.claim('stammkunde-edge readers tells the lack and a udev line for each', () => {
     const printed = execFileSync(
       process.execPath,
@@ -59,99 +94,92 @@ async function withoutRules(stage: Stage): Promise<readonly string[]> {
       .flatMap(({ lacks: all }) => all.filter(({ what }) => what === 'permission'));
     const told = lacks.flatMap(({ file, line }) => (file === RULES_FILE && line !== undefined ? [line] : []));
     if (told.length !== 2) throw new Error(printed);
-    return told;
+    return told.join('\n');
   });
 }
 
-async function withRules(stage: Stage, gadget: UsbGadget, which: string, rules: string): Promise<void> {
-  await using counter = new AccountCounter(datalogicReaders);
-  await counter.waiting('hid', 'DRV_PORT_DENIED');
-  await counter.waiting('serial', 'DRV_PORT_DENIED');
-  gadget.unplug();
-  writeFileSync(RULES_FILE, `${rules}\n`);
+async function underRules(
+  stage: Stage,
+  scanner: UsbGadget,
+  counter: AccountCounter,
+  which: string,
+  rules: string,
+): Promise<void> {
+  scanner.unplug();
+  withRulesFile(rules);
+  const sinceMs = performance.now();
+  await scanner.plug();
+  await stage.claim(`with ${which}, a running daemon opens both sides once plugged in`, async () => {
+    await counter.steady('hid', sinceMs);
+    await counter.steady('serial', sinceMs);
+  });
+  await stage.figure(
+    `ready ${((performance.now() - sinceMs - STEADY_MS) / 1000).toFixed(1)} s after plugging in`,
+  );
+  await stage.claim('and both scan', async () => {
+    await scanner.sendReports(...hidPosReports(']E0', text('H')));
+    await counter.scanned('hid ]E0 H');
+    await scanner.sendBytes(text(']E0S\r\n'));
+    await counter.scanned('serial ]E0 S');
+  });
+  await stage.claim('the nodes are its group’s and nobody else’s', async () => {
+    for (const path of await nodesOf(0x05f9, 0x2203)) {
+      const { gid, mode } = statSync(path);
+      if (gid !== STAMMKUNDE || (mode & 0o777) !== 0o660)
+        throw new Error(`${path} is of group ${gid}, mode ${(mode & 0o777).toString(8)}`);
+    }
+  });
+}
+
+/** The scanner in keyboard mode, whose USB device itself has to be opened. */
+async function wedgeUnderRules(stage: Stage, wedge: UsbGadget, counter: AccountCounter): Promise<void> {
+  wedge.unplug();
+  const sinceMs = performance.now();
+  const properties = await (async (): Promise<string> => {
+    const seen = watchProperties();
+    await wedge.plug();
+    return seen;
+  })();
+  await stage.claim('a desktop is told not to take the keys of a wedge', () => {
+    if (!properties.includes('LIBINPUT_IGNORE_DEVICE=1')) throw new Error(properties);
+  });
+  await stage.claim('the daemon’s account opens the wedge exclusively', () =>
+    counter.steady('wedge', sinceMs),
+  );
+  await stage.claim('and reads it', async () => {
+    await wedge.sendReports(...typed(']Q1Kunde z-y', { layout: 'de', suffix: 'enter' }));
+    await counter.scanned('wedge ]Q1 Kunde z-y');
+    if (eventNodes(WEDGE).length > 0) throw new Error('its input device is still there');
+  });
+}
+
+/** undefined: there are no rules of ours. */
+function withRulesFile(rules: string | undefined): void {
+  if (rules === undefined) rmSync(RULES_FILE, { force: true });
+  else writeFileSync(RULES_FILE, `${rules}\n`);
   execFileSync('udevadm', ['control', '--reload']);
-  try {
-    const sinceMs = performance.now();
-    await gadget.plug();
-    await stage.claim(`with ${which}, a running daemon opens both once they are plugged in`, async () => {
-      await counter.steady('hid');
-      await counter.steady('serial');
-    });
-    await stage.figure(
-      `ready ${((performance.now() - sinceMs - 500) / 1000).toFixed(1)} s after plugging in`,
-    );
-    await stage.claim('and both scan', async () => {
-      await gadget.sendReports(...hidPosReports(']E0', text('H')));
-      await counter.scanned('hid ]E0 H');
-      await gadget.sendBytes(text(']E0S\r\n'));
-      await counter.scanned('serial ]E0 S');
-    });
-    await stage.claim('the nodes are its group’s and nobody else’s', () => {
-      for (const path of nodes()) {
-        const { gid, mode } = statSync(path);
-        if (gid !== STAMMKUNDE || (mode & 0o777) !== 0o660)
-          throw new Error(`${path} is of group ${gid}, mode ${(mode & 0o777).toString(8)}`);
+}
+
+/** What udev says of the wedge's input device, which may be there for a moment only: the daemon takes it away. */
+function watchProperties(): Promise<string> {
+  let last = 'udev told nothing of it';
+  return eventually(
+    () => last,
+    () => {
+      const [node] = eventNodes(WEDGE);
+      if (node === undefined) return undefined;
+      try {
+        last = execFileSync('udevadm', ['info', '--query=property', `/dev/input/${node}`], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+      } catch {
+        return undefined; // gone again
       }
-    });
-  } finally {
-    rmSync(RULES_FILE);
-    execFileSync('udevadm', ['control', '--reload']);
-    gadget.unplug();
-    await gadget.plug();
-    await linked();
-  }
-}
-
-/** A scanner in keyboard mode under the rules of deploy/udev. */
-export async function exclusiveWithoutRoot(stage: Stage): Promise<void> {
-  if (!existsSync('/run/udev/control')) {
-    await stage.leftOut('there is no udev in this guest (Debian: apt-get install udev)');
-    return;
-  }
-  const name = 'Wedge of the account';
-  using gadget = UsbGadget.make('wedge', {
-    vendorId: 0x05f9,
-    productId: 0x2204,
-    product: name,
-    serialNumber: 'W2',
-    controller: 0,
-    hid: { descriptor: keyboardDescriptor, reportBytes: 8, keyboard: true },
-  });
-  writeFileSync(RULES_FILE, readFileSync(projectFile('deploy/udev/70-stammkunde-readers.rules'), 'utf8'));
-  execFileSync('udevadm', ['control', '--reload']);
-  try {
-    await gadget.plug();
-    const node = await eventually('its input device', () => eventNodes(name)[0], 10_000);
-    await stage.claim('a desktop is told not to take its keys', () =>
-      eventually(
-        () => `LIBINPUT_IGNORE_DEVICE; udev knows ${propertiesOf(node)}`,
-        () => (propertiesOf(node).includes('LIBINPUT_IGNORE_DEVICE=1') ? true : undefined),
-        10_000,
-      ),
-    );
-    await using counter = new AccountCounter([
-      {
-        kind: 'keyboard-wedge',
-        id: 'wedge',
-        device: { vendorId: '05f9', productId: '2204' },
-        layout: 'de',
-        exclusive: true,
-      },
-    ]);
-    await stage.claim('the daemon’s account opens it exclusively', () => counter.steady('wedge'));
-    await stage.claim('and reads it', async () => {
-      await gadget.sendReports(...typed(']Q1Kunde z-y', { layout: 'de', suffix: 'enter' }));
-      await counter.scanned('wedge ]Q1 Kunde z-y');
-      if (eventNodes(name).length > 0) throw new Error('its input device is still there');
-    });
-  } finally {
-    rmSync(RULES_FILE);
-    execFileSync('udevadm', ['control', '--reload']);
-  }
-}
-
-function propertiesOf(node: string): string {
-  return execFileSync('udevadm', ['info', '--query=property', `/dev/input/${node}`], { encoding: 'utf8' });
+      return last.includes('LIBINPUT_IGNORE_DEVICE') ? last : undefined;
+    },
+    10_000,
+  ).catch(() => last);
 }
 
 /** udev is through with the device when its name is there. */
@@ -163,8 +191,11 @@ function linked(): Promise<true> {
   );
 }
 
-function nodes(): readonly string[] {
-  return readdirSync('/dev')
-    .filter((name) => /^(?:hidraw|ttyACM)\d+$/.test(name))
-    .map((name) => `/dev/${name}`);
+async function nodesOf(vendorId: number, productId: number): Promise<readonly string[]> {
+  const { readers } = await listAttachedReaders();
+  const paths = readers
+    .filter((each) => each.vendorId === vendorId && each.productId === productId)
+    .flatMap(({ path }) => (path === undefined ? [] : [path]));
+  if (paths.length !== 2) throw new Error(`its nodes are ${paths.join(', ')}`);
+  return paths;
 }
