@@ -84,7 +84,7 @@ function asciiOnly(text: string): string {
 }
 
 /** The number in `;number?`, the form of a loyalty card's track 2; any other text as it is. */
-export function numberOf(text: string): string {
+function numberOf(text: string): string {
   return TRACK_2_NUMBER.exec(text)?.[1] ?? text;
 }
 
