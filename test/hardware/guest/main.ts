@@ -21,8 +21,8 @@ const scenarios: readonly (readonly [string, (stage: Stage) => Promise<void>])[]
   ['keyboard wedge, QEMU’s USB keyboard', keyboardWedgeOfQemu],
   ['FTDI adapter on a USB port', usbSerialAdapter],
   ['a hub that drops', hubDrops],
-  ['new: without root, under the rules of udev', withoutRoot],
-  ['new: HID and serial in one device, and a storm of plugging', compositeGadget],
+  ['without root, under udev’s rules', withoutRoot],
+  ['HID and serial in one device, and a storm of plugging', compositeGadget],
 ];
 
 const only = process.env['STAMMKUNDE_ONLY'] ?? '';

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { listAttachedReaders } from '../../../drivers/attached-readers.ts';
@@ -12,6 +12,7 @@ import { eventNodes } from '../guest/key-spy.ts';
 import { eventually } from '../guest/stage.ts';
 import type { Stage } from '../guest/stage.ts';
 import { UsbGadget } from '../guest/usb-gadget.ts';
+import type { UsbGadgetIdentity } from '../guest/usb-gadget.ts';
 import { datalogic, datalogicReaders } from './composite-gadget.ts';
 
 const RULES_FILE = '/etc/udev/rules.d/70-stammkunde-readers.rules';
@@ -24,6 +25,15 @@ const Report = z.array(
 );
 
 const WEDGE = 'Wedge of the account';
+const UNREAD = 'Wedge of nobody';
+const WEDGE_ON_A_CABLE: UsbGadgetIdentity = {
+  vendorId: 0x05f9,
+  productId: 0x2204,
+  product: WEDGE,
+  serialNumber: 'W2',
+  controller: 1,
+  hid: { descriptor: keyboardDescriptor, reportBytes: 8, keyboard: true },
+};
 
 export async function withoutRoot(stage: Stage): Promise<void> {
   if (!existsSync('/run/udev/control')) {
@@ -31,14 +41,7 @@ export async function withoutRoot(stage: Stage): Promise<void> {
     return;
   }
   using scanner = UsbGadget.make('plain', datalogic);
-  using wedge = UsbGadget.make('wedge', {
-    vendorId: 0x05f9,
-    productId: 0x2204,
-    product: WEDGE,
-    serialNumber: 'W2',
-    controller: 1,
-    hid: { descriptor: keyboardDescriptor, reportBytes: 8, keyboard: true },
-  });
+  using wedge = UsbGadget.make('wedge', WEDGE_ON_A_CABLE);
   await scanner.plug();
   await wedge.plug();
   await linked();
@@ -73,6 +76,8 @@ export async function withoutRoot(stage: Stage): Promise<void> {
   await stage.claim('without them all are denied again', () => allDenied(counter));
   await underRules(stage, scanner, counter, 'the rules of deploy/udev', readFileSync(OURS, 'utf8'));
   await wedgeUnderRules(stage, wedge, counter);
+  scanner.unplug();
+  await desktopLeavesAlone(stage);
   withRulesFile(undefined);
 }
 
@@ -84,16 +89,17 @@ async function allDenied(counter: AccountCounter): Promise<void> {
 
 async function printedLines(stage: Stage): Promise<string> {
   return stage.claim('stammkunde-edge readers tells the lack and a udev line for each', () => {
-    const printed = execFileSync(
+    const { stdout, stderr, status, signal } = spawnSync(
       process.execPath,
       [projectFile('bin/stammkunde-edge.js'), 'readers', '--json'],
       { uid: STAMMKUNDE, gid: STAMMKUNDE, encoding: 'utf8' },
     );
-    const lacks = Report.parse(JSON.parse(printed))
+    if (status !== 0) throw new Error(`it ended with ${signal ?? status}\n${stderr}${stdout}`);
+    const lacks = Report.parse(JSON.parse(stdout))
       .filter(({ usb }) => usb === '05f9:2203')
       .flatMap(({ lacks: all }) => all.filter(({ what }) => what === 'permission'));
     const told = lacks.flatMap(({ file, line }) => (file === RULES_FILE && line !== undefined ? [line] : []));
-    if (told.length !== 2) throw new Error(printed);
+    if (told.length !== 2) throw new Error(stdout);
     return told.join('\n');
   });
 }
@@ -135,14 +141,7 @@ async function underRules(
 async function wedgeUnderRules(stage: Stage, wedge: UsbGadget, counter: AccountCounter): Promise<void> {
   wedge.unplug();
   const sinceMs = performance.now();
-  const properties = await (async (): Promise<string> => {
-    const seen = watchProperties();
-    await wedge.plug();
-    return seen;
-  })();
-  await stage.claim('a desktop is told not to take the keys of a wedge', () => {
-    if (!properties.includes('LIBINPUT_IGNORE_DEVICE=1')) throw new Error(properties);
-  });
+  await wedge.plug();
   await stage.claim('the daemon’s account opens the wedge exclusively', () =>
     counter.steady('wedge', sinceMs),
   );
@@ -160,26 +159,30 @@ function withRulesFile(rules: string | undefined): void {
   execFileSync('udevadm', ['control', '--reload']);
 }
 
-/** What udev says of the wedge's input device, which may be there for a moment only: the daemon takes it away. */
-function watchProperties(): Promise<string> {
-  let last = 'udev told nothing of it';
-  return eventually(
-    () => last,
-    () => {
-      const [node] = eventNodes(WEDGE);
-      if (node === undefined) return undefined;
-      try {
-        last = execFileSync('udevadm', ['info', '--query=property', `/dev/input/${node}`], {
+/** A scanner in keyboard mode that nobody reads, so that its input device stays. */
+async function desktopLeavesAlone(stage: Stage): Promise<void> {
+  using unread = UsbGadget.make('unread', {
+    ...WEDGE_ON_A_CABLE,
+    productId: 0x2205,
+    product: UNREAD,
+    controller: 0,
+  });
+  await unread.plug();
+  let told = '';
+  await stage.claim('a desktop is told not to take the keys of a wedge', () =>
+    eventually(
+      () => `LIBINPUT_IGNORE_DEVICE; udev knows ${told}`,
+      () => {
+        const [node] = eventNodes(UNREAD);
+        if (node === undefined) return undefined;
+        told = execFileSync('udevadm', ['info', '--query=property', `/dev/input/${node}`], {
           encoding: 'utf8',
-          stdio: ['ignore', 'pipe', 'ignore'],
         });
-      } catch {
-        return undefined; // gone again
-      }
-      return last.includes('LIBINPUT_IGNORE_DEVICE') ? last : undefined;
-    },
-    10_000,
-  ).catch(() => last);
+        return told.includes('LIBINPUT_IGNORE_DEVICE=1') ? true : undefined;
+      },
+      10_000,
+    ),
+  );
 }
 
 /** udev is through with the device when its name is there. */
