@@ -51,28 +51,19 @@ export class GuestMachine {
 
   static async start({ kernel, initrd, folder, onMessage }: GuestMachineOptions): Promise<GuestMachine> {
     const socket = (name: string): string => join(folder, `${name}.sock`);
-    const chardev = (name: string): string[] => [
-      '-chardev',
-      `socket,id=${name},path=${socket(name)},server=on,wait=off`,
+    const chardev = (name: string): string => `socket,id=${name},path=${socket(name)},server=on,wait=off`;
+    const settings: readonly (readonly string[])[] = [
+      ['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048'],
+      ['-display', 'none', '-monitor', 'none', '-nic', 'none', '-no-reboot'],
+      ['-serial', `file:${join(folder, 'console.log')}`],
+      ['-kernel', kernel.image, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1'],
+      ['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
+      ['-chardev', chardev('monitor'), '-mon', 'chardev=monitor,mode=control'],
+      ['-chardev', chardev('line'), '-device', 'virtio-serial-pci'],
+      ['-device', `virtserialport,chardev=line,name=${LINE_NAME}`],
+      ['-chardev', chardev('serial'), '-device', 'qemu-xhci,id=usb'],
     ];
-    const child = spawn(
-      'qemu-system-x86_64',
-      [
-        ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048'],
-        ...['-display', 'none', '-monitor', 'none', '-nic', 'none', '-no-reboot'],
-        ...['-serial', `file:${join(folder, 'console.log')}`],
-        ...['-kernel', kernel.image, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1'],
-        '-virtfs',
-        'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap',
-        ...chardev('monitor'),
-        ...['-mon', 'chardev=monitor,mode=control'],
-        ...chardev('line'),
-        ...['-device', 'virtio-serial-pci', '-device', `virtserialport,chardev=line,name=${LINE_NAME}`],
-        ...chardev('serial'),
-        ...['-device', 'qemu-xhci,id=usb'],
-      ],
-      { stdio: ['ignore', 'inherit', 'inherit'] },
-    );
+    const child = spawn('qemu-system-x86_64', settings.flat(), { stdio: ['ignore', 'inherit', 'inherit'] });
     const ended = new Promise<void>((resolve) => {
       child.on('exit', () => resolve());
       child.on('error', () => resolve());

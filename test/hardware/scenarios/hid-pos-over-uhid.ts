@@ -18,7 +18,7 @@ export const honeywell: UhidIdentity = {
 /** Longer than the 56 bytes of a report. */
 const QR = 'https://kundenkarte.example/app/token?c=0123456789ABCDEFGHIJKLMNOPQR';
 /** What came before a reader was ready for this long is left over from before it, and is no scan. */
-export const STALE_MS = 300;
+const STALE_MS = 300;
 
 export async function hidPosOverUhid(stage: Stage): Promise<void> {
   await using counter = await Counter.open(

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { text } from '../../drivers/hex.ts';
 import { Counter } from '../guest/counter.ts';
+import { press } from '../guest/qemu-keyboard.ts';
 import { eventually } from '../guest/stage.ts';
 import type { Stage } from '../guest/stage.ts';
 
@@ -45,10 +46,7 @@ async function bothScan(stage: Stage, counter: Counter): Promise<void> {
   await counter.steady('wedge', 20_000);
   await stage.serial(text(']E04006381333931\r\n'));
   await counter.scanned('serial ]E0 4006381333931');
-  for (const data of ['4', '7', '1', '1', 'ret']) {
-    await stage.machine('send-key', { keys: [{ type: 'qcode', data }], 'hold-time': 20 });
-    await new Promise<void>((resolve) => setTimeout(resolve, 60)); // the key is let go of after its time
-  }
+  await press(stage, ['4', '7', '1', '1', 'ret']);
   await counter.scanned('wedge - 4711');
   counter.noMore();
 }

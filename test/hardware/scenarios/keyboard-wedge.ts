@@ -3,6 +3,7 @@ import { typed } from '../../../simulator/readers/keyboard-typist.ts';
 import { keyboardDescriptor } from '../../drivers/hid/descriptors.ts';
 import { Counter } from '../guest/counter.ts';
 import { eventNodes, KeySpy } from '../guest/key-spy.ts';
+import { press } from '../guest/qemu-keyboard.ts';
 import { eventually } from '../guest/stage.ts';
 import type { Stage } from '../guest/stage.ts';
 import { UhidDevice } from '../guest/uhid-device.ts';
@@ -106,14 +107,6 @@ export async function keyboardWedgeExclusive(stage: Stage): Promise<void> {
   });
 }
 
-/** Keys as QEMU names them, of digits and Enter. */
-async function press(stage: Stage, digits: string): Promise<void> {
-  for (const data of [...digits, 'ret']) {
-    await stage.machine('send-key', { keys: [{ type: 'qcode', data }], 'hold-time': 20 });
-    await new Promise<void>((resolve) => setTimeout(resolve, 60)); // the key is let go of after its time
-  }
-}
-
 export async function keyboardWedgeOfQemu(stage: Stage): Promise<void> {
   await stage.machine('device_add', { driver: 'usb-kbd', id: 'keyboard', bus: 'usb.0', port: '1' });
   try {
@@ -125,7 +118,7 @@ export async function keyboardWedgeOfQemu(stage: Stage): Promise<void> {
       ]);
       await stage.claim('keys pressed on QEMU’s USB keyboard are read through hidraw', async () => {
         await counter.steady('wedge');
-        await press(stage, '4711');
+        await press(stage, ['4', '7', '1', '1', 'ret']);
         await counter.scanned('wedge - 4711');
       });
     }
@@ -138,7 +131,7 @@ export async function keyboardWedgeOfQemu(stage: Stage): Promise<void> {
         await counter.steady('wedge');
         const left = eventNodes(QEMU_KEYBOARD_NAME);
         if (left.length > 0) throw new Error(`there is still ${left.join(', ')}`);
-        await press(stage, '815');
+        await press(stage, ['8', '1', '5', 'ret']);
         await counter.scanned('wedge - 815');
         if (spy.keys > before) throw new Error(`${spy.keys - before} key events were seen`);
       });

@@ -34,6 +34,13 @@ const WEDGE_ON_A_CABLE: UsbGadgetIdentity = {
   controller: 1,
   hid: { descriptor: keyboardDescriptor, reportBytes: 8, keyboard: true },
 };
+const WEDGE_READER = {
+  kind: 'keyboard-wedge',
+  id: 'wedge',
+  device: { vendorId: '05f9', productId: '2204' },
+  layout: 'de',
+  exclusive: true,
+};
 
 export async function withoutRoot(stage: Stage): Promise<void> {
   if (!existsSync('/run/udev/control')) {
@@ -46,16 +53,7 @@ export async function withoutRoot(stage: Stage): Promise<void> {
   await wedge.plug();
   await linked();
   rmSync(RULES_FILE, { force: true });
-  await using counter = new AccountCounter([
-    ...datalogicReaders,
-    {
-      kind: 'keyboard-wedge',
-      id: 'wedge',
-      device: { vendorId: '05f9', productId: '2204' },
-      layout: 'de',
-      exclusive: true,
-    },
-  ]);
+  await using counter = new AccountCounter([...datalogicReaders, WEDGE_READER]);
   await stage.claim('without a rule, the daemon’s account gets DRV_PORT_DENIED on all', () =>
     allDenied(counter),
   );
@@ -75,6 +73,11 @@ export async function withoutRoot(stage: Stage): Promise<void> {
   await linked();
   await stage.claim('without them all are denied again', () => allDenied(counter));
   await underRules(stage, scanner, counter, 'the rules of deploy/udev', readFileSync(OURS, 'utf8'));
+  await stage.claim('ModemManager is told to leave the serial side alone', async () => {
+    const paths = (await nodesOf(0x05f9, 0x2203)).filter((path) => path.startsWith('/dev/tty'));
+    const told = paths.map(propertiesOf).join('');
+    if (!told.includes('ID_MM_DEVICE_IGNORE=1')) throw new Error(told);
+  });
   await wedgeUnderRules(stage, wedge, counter);
   scanner.unplug();
   await desktopLeavesAlone(stage);
@@ -150,6 +153,13 @@ async function wedgeUnderRules(stage: Stage, wedge: UsbGadget, counter: AccountC
     await counter.scanned('wedge ]Q1 Kunde z-y');
     if (eventNodes(WEDGE).length > 0) throw new Error('its input device is still there');
   });
+  await counter.close(); // with SIGKILL, so that nothing is given back to the kernel's driver
+  await using next = new AccountCounter([WEDGE_READER]);
+  await stage.claim('a daemon started after one that was killed has the wedge again', async () => {
+    await next.steady('wedge');
+    await wedge.sendReports(...typed(']Q1Kunde z-y', { layout: 'de', suffix: 'enter' }));
+    await next.scanned('wedge ]Q1 Kunde z-y');
+  });
 }
 
 /** undefined: there are no rules of ours. */
@@ -175,14 +185,16 @@ async function desktopLeavesAlone(stage: Stage): Promise<void> {
       () => {
         const [node] = eventNodes(UNREAD);
         if (node === undefined) return undefined;
-        told = execFileSync('udevadm', ['info', '--query=property', `/dev/input/${node}`], {
-          encoding: 'utf8',
-        });
+        told = propertiesOf(`/dev/input/${node}`);
         return told.includes('LIBINPUT_IGNORE_DEVICE=1') ? true : undefined;
       },
       10_000,
     ),
   );
+}
+
+function propertiesOf(node: string): string {
+  return execFileSync('udevadm', ['info', '--query=property', node], { encoding: 'utf8' });
 }
 
 /** udev is through with the device when its name is there. */
