@@ -21,7 +21,9 @@ export function errorCodeTable(): string {
  */
 export function settingsTable(schema: z.ZodType, leaveOut: readonly string[] = []): string {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
-  const rows = settings('', json).filter(([name = '']) => !leaveOut.some((each) => name.startsWith(`\`${each}`)));
+  const rows = settings('', json).filter(
+    ([name = '']) => !leaveOut.some((each) => name.startsWith(`\`${each}`)),
+  );
   return table(['setting', 'kind', 'default', 'meaning'], rows);
 }
 
