@@ -22,6 +22,9 @@ $b mkdir -p /new/dev/pts /new/dev/shm
 $b mount -t devpts devpts /new/dev/pts
 for folder in run tmp dev/shm; do $b mount -t tmpfs tmpfs "/new/$folder"; done
 $b chmod 1777 /new/tmp
+# A checkout may lie in a folder that was just mounted over.
+$b mkdir -p "/new$STAMMKUNDE_PROJECT"
+$b mount -o bind "/lower$STAMMKUNDE_PROJECT" "/new$STAMMKUNDE_PROJECT"
 $b mount -t configfs configfs /new/sys/kernel/config
 # As process 1, so that udev's programs do not think they are in somebody's chroot and refuse to work.
 exec $b chroot /new /bin/sh "$STAMMKUNDE_PROJECT/test/hardware/guest/begin.sh"

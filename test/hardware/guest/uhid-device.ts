@@ -80,6 +80,10 @@ export class UhidDevice {
     this.#file.close();
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.unplug();
+  }
+
   #hear(event: Buffer): void {
     switch (event.readUInt32LE(0)) {
       case OPEN:

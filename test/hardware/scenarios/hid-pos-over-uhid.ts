@@ -28,11 +28,11 @@ export async function hidPosOverUhid(stage: Stage): Promise<void> {
   await stage.claim('without its device it waits with DRV_PORT_ABSENT', () =>
     counter.waiting('counter', 'DRV_PORT_ABSENT'),
   );
-  const first = await UhidDevice.plug(honeywell);
+  await using first = await UhidDevice.plug(honeywell);
   await stage.claim('plugged in, it is found by the news of /dev alone', () =>
     counter.ready('counter', 5000),
   );
-  const path = await pathNow();
+  const path = await pathOf(honeywell.vendorId);
   await stage.claim('the scanner is told that somebody listens (feature report FE 01)', () =>
     eventually(
       () => `FE 01; it got ${JSON.stringify(first.features)}`,
@@ -56,30 +56,29 @@ export async function hidPosOverUhid(stage: Stage): Promise<void> {
     counter.waiting('counter', 'DRV_PORT_ABSENT', 5000),
   );
   // Takes the number that is free again, so that the scanner comes back under another.
-  const other = await UhidDevice.plug({ ...honeywell, vendorId: 0x1eab, productId: 0x0001 });
-  const second = await UhidDevice.plug(honeywell);
-  try {
-    await stage.claim('plugged in again under another number, it is opened again by itself', async () => {
-      await counter.ready('counter', 5000);
-      const now = await pathNow();
-      if (now === path) throw new Error(`it came back as ${now} again`);
-    });
-    await stage.claim('and scans as before', async () => {
-      await settled(counter);
-      await second.send(...hidPosReports(']E0', text('4006381333931')));
-      await counter.scanned('counter ]E0 4006381333931');
-      counter.noMore();
-    });
-  } finally {
-    await second.unplug();
-    await other.unplug();
-  }
+  await using _other = await UhidDevice.plug({ ...honeywell, vendorId: 0x1eab, productId: 0x0001 });
+  await pathOf(0x1eab);
+  await using second = await UhidDevice.plug(honeywell);
+  await stage.claim('plugged in again under another number, it is opened again by itself', async () => {
+    await counter.ready('counter', 5000);
+    const now = await pathOf(honeywell.vendorId);
+    if (now === path) throw new Error(`it came back as ${now} again`);
+  });
+  await stage.claim('and scans as before', async () => {
+    await settled(counter);
+    await second.send(...hidPosReports(']E0', text('4006381333931')));
+    await counter.scanned('counter ]E0 4006381333931');
+    counter.noMore();
+  });
 }
 
-async function pathNow(): Promise<string> {
-  const found = (await listHid()).find(({ vendorId }) => vendorId === honeywell.vendorId);
-  if (found === undefined) throw new Error('the scanner is not listed');
-  return found.path;
+/** Where a scanner of this maker is; the kernel makes its node in its own time. */
+function pathOf(vendorId: number): Promise<string> {
+  return eventually(
+    'the scanner to be listed',
+    async () => (await listHid()).find((each) => each.vendorId === vendorId)?.path,
+    5000,
+  );
 }
 
 /** Waits until what arrives is no longer taken for left over. */
