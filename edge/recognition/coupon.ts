@@ -1,10 +1,10 @@
 import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
 import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
 import { isCoupon } from '../../sync/contract/gs1/service-relation.ts';
-import { gs1Elements } from '../../sync/contract/gs1-elements.ts';
+import { gs1Elements } from '../../sync/contract/gs1/elements.ts';
 
 /**
- * Whether a code says of itself that it is a coupon: a GTIN-13 from 981–984 or 99, or a GS1 coupon number (255, 8110,
+ * Whether a code says of itself that it is a coupon: a GTIN-13 from 981–984 or 99, or a GS1 coupon number (255, 8110–
  * 8112) in a GS1 symbol or a Digital Link (GS1 General Specifications, 1.4.4 and 3.5). 980 is a refund receipt.
  */
 export function isCouponCode(text: string, symbology: string, link: DigitalLink | undefined): boolean {

@@ -1,4 +1,4 @@
-import { GS } from '../../sync/contract/gs1-elements.ts';
+import { GS } from '../../sync/contract/gs1/elements.ts';
 
 /**
  * The payload as text, or undefined when it is empty, no valid UTF-8, or holds control characters other than GS where

@@ -1,6 +1,6 @@
 import { gs1CheckDigit } from '../../foundation/check-digit.ts';
 import { DIGITAL_LINK } from '../../sync/contract/card-scheme.ts';
-import { GS, gs1Elements } from '../../sync/contract/gs1-elements.ts';
+import { GS, gs1Elements } from '../../sync/contract/gs1/elements.ts';
 import type { AiValue } from '../../sync/contract/gs1/element-faults.ts';
 import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
 import { serviceRelation } from '../../sync/contract/gs1/service-relation.ts';

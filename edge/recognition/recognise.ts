@@ -8,7 +8,7 @@ import { matchCardScheme } from '../../sync/contract/card-scheme.ts';
 import { findPaymentCard } from '../../sync/contract/payment-card.ts';
 import type { PaymentCardFinding } from '../../sync/contract/payment-card.ts';
 import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
-import { readDigitalLink } from '../../sync/contract/gs1/digital-link.ts';
+import { digitalLinkLayout } from '../../sync/contract/gs1/digital-link.ts';
 import { bankCardOf, isBankCardAlias } from './bank-card-alias.ts';
 import { tellsEci, textOf, withoutEci } from './payload-text.ts';
 import { printedNumbers } from './printed-number.ts';
@@ -106,7 +106,7 @@ function findPaymentCardIn(payload: Uint8Array, symbology: string): Recognised |
 type Origin = Pick<Presented, 'symbology' | 'source' | 'aim'>;
 
 function judgeText(text: string, origin: Origin, schemes: CompiledSchemes): Recognised {
-  const link = readDigitalLink(text);
+  const link = digitalLinkLayout(text);
   const stripe = stripeOf(text, origin);
   if (stripe.kind === 'tracks') {
     const verdict = judgeStripe(stripe.tracks, schemes);

@@ -1,6 +1,6 @@
 import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
-import { readDigitalLink } from './gs1/digital-link.ts';
-import { gs1Elements, gs1KeyDigits, holdsGs1Key } from './gs1-elements.ts';
+import { digitalLinkLayout } from './gs1/digital-link.ts';
+import { gs1Elements, gs1KeyDigits, holdsGs1Key } from './gs1/elements.ts';
 import { paymentBrand } from './payment-card-brands.ts';
 import { findCardNumber } from './payment-card-runs.ts';
 
@@ -160,7 +160,7 @@ function elementsOf(text: string, symbology: string | undefined): readonly Place
     return gs1Elements(text).map(({ ai, value, from }) => ({ ai, value, from, at: from + ai.length }));
   }
   if (!ADDRESS.test(text)) return undefined;
-  return readDigitalLink(text)?.elements.map(({ ai, value, from }) => ({ ai, value, from, at: from }));
+  return digitalLinkLayout(text)?.elements.map(({ ai, value, from }) => ({ ai, value, from, at: from }));
 }
 
 const ADDRESS = /^https?:/i;

@@ -1,37 +1,70 @@
+import { hasGs1CheckDigit } from '../../../foundation/check-digit.ts';
 import { aiEntry } from './application-identifiers.ts';
-import { valueFault } from './element-faults.ts';
+import { fitTogether, valueFault } from './element-faults.ts';
 
 /** One element of a Digital Link. */
 export interface LinkElement {
   readonly ai: string;
-  /** Without percent-encoding. */
+  /** Without percent-encoding; a GTIN in 14 digits. */
   readonly value: string;
   /** Where the value as written begins in the text, and where it ends. */
   readonly from: number;
   readonly to: number;
 }
 
-/** A web address that holds a GS1 key. */
+/** A web address laid out as a Digital Link. */
 export interface DigitalLink {
   /** The primary key first, then its qualifiers, then what stands in the query. */
   readonly elements: readonly LinkElement[];
 }
 
+/** A Digital Link all of whose elements are as they should be. */
+export interface CheckedDigitalLink extends DigitalLink {
+  readonly kind: 'link';
+  readonly primary: LinkElement;
+}
+
+/** Characters of an address that is looked into. */
 const LENGTH_MAX = 2048;
+/** Characters of an address that a code at a till may have. */
+const CHECKED_LENGTH_MAX = 512;
 const ELEMENTS_MAX = 32;
 /** Scheme, host and port: case does not matter. User names are not of a Digital Link. */
-const AUTHORITY = /^https?:\/\/[0-9a-z.-]{1,255}(?::[0-9]{1,5})?\//i;
+const AUTHORITY = /^https?:\/\/(?:[0-9a-z._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?\//i;
 /** What a URI is written in (RFC 3986). */
 const URI = /^[\w.~:/?#[\]@!$&'()*+,;=%-]+$/;
 
 /**
  * Reads a GS1 Digital Link in its uncompressed form (GS1 Digital Link Standard: URI Syntax 1.4, clause 6): any host and
  * path, then `/AI/value` of a primary key and its qualifiers in their order up to the end of the path, then more
- * elements in the query, among other parameters. Undefined for every other text, compressed forms among them.
- * That the values are as their formats say is for {@link valueFault}; the primary key's format is looked at here, for
- * otherwise any address with numbers in its path would be one. Takes time in proportion to the length.
+ * elements in the query, among other parameters, which are left alone, as is the fragment. Identifiers are numbers: the
+ * names they had before 1.3 (`gtin`, `ser`) are none. Every value is as its format and check digits say, and fits the
+ * others; a GTIN-8, GTIN-12 or GTIN-13 as primary key is filled up to 14 digits.
+ *
+ * Undefined for every other text, compressed forms and more than 512 characters among them: it is some address, or a
+ * misread one, for which there is {@link digitalLinkLayout}. Takes time in proportion to the length.
  */
-export function readDigitalLink(text: string): DigitalLink | undefined {
+export function readDigitalLink(uri: string): CheckedDigitalLink | undefined {
+  if (uri.length > CHECKED_LENGTH_MAX) return undefined;
+  const elements = digitalLinkLayout(uri)?.elements ?? [];
+  const [primary] = elements;
+  if (primary === undefined || !fitTogether(elements)) return undefined;
+  if (elements.some((element) => valueFault(element) !== undefined)) return undefined;
+  return isWhole(elements) ? { kind: 'link', elements, primary } : undefined;
+}
+
+/** A party to be paid is nothing without what for: the only qualifier a Digital Link cannot do without. */
+function isWhole([primary, next]: readonly LinkElement[]): boolean {
+  return primary?.ai !== '415' || next?.ai === '8020';
+}
+
+/**
+ * As {@link readDigitalLink}, but for values: of those only the primary key is looked at, whose check digit may be
+ * wrong, for otherwise any address with numbers in its path would be a link. So a misread number can be told from some
+ * other address, and what a doubtful link holds can be searched for card numbers. {@link valueFault} tells what is wrong
+ * with a value.
+ */
+export function digitalLinkLayout(text: string): DigitalLink | undefined {
   if (text.length > LENGTH_MAX) return undefined;
   const authority = AUTHORITY.exec(text)?.[0];
   if (authority === undefined || !URI.test(text)) return undefined;
@@ -61,16 +94,27 @@ function readPath(text: string, from: number, to: number): LinkElement[] | undef
     const [name, value] = [segments[i], segments[i + 1]];
     const element = name && value && elementOf(text.slice(name.from, name.to), text, value);
     if (element === undefined) return undefined;
-    elements.unshift(element);
     const qualifiers = aiEntry(element.ai)?.qualifiers;
-    if (qualifiers === undefined) continue;
-    const given = elements.slice(1).map(({ ai }) => ai);
+    if (qualifiers === undefined) {
+      elements.unshift(element);
+      continue;
+    }
+    const primary = withWholeGtin(element);
+    const given = elements.map(({ ai }) => ai);
     const isInOrder = qualifiers.some((sequence) => isSubsequence(given, sequence));
-    const fault = valueFault(element);
-    return isInOrder && (fault === undefined || fault === 'check-digit') ? elements : undefined;
+    const fault = valueFault(primary);
+    return isInOrder && (fault === undefined || fault === 'check-digit') ? [primary, ...elements] : undefined;
   }
   return undefined;
 }
+
+/** A GTIN with fewer digits than 14 is one only by its check digit: it could be any number. */
+function withWholeGtin(element: LinkElement): LinkElement {
+  const isShort = element.ai === '01' && SHORT_GTIN.test(element.value) && hasGs1CheckDigit(element.value);
+  return isShort ? { ...element, value: element.value.padStart(14, '0') } : element;
+}
+
+const SHORT_GTIN = /^(?:[0-9]{8}|[0-9]{12,13})$/;
 
 function readQuery(text: string, from: number, to: number): LinkElement[] | undefined {
   const elements: LinkElement[] = [];

@@ -48,24 +48,53 @@ const characterSets: Readonly<Record<CharacterSet, RegExp>> = {
   Z: /^[\w-]+={0,2}$/,
 };
 
+/** What is wrong between elements. */
+export type AssociationFault =
+  /** An identifier with two values. */
+  | 'repeated'
+  /** An element that another one rules out. */
+  | 'excluded'
+  /** An element without another one that it describes. */
+  | 'missing';
+
 /**
- * Whether elements can stand together as far as service relation numbers go: 8017 and 8018 exclude each other, what
- * describes a relation (8019, 7241, 7242, 725n) needs one of them, and no identifier has two values.
- * Source: the associations of the Syntax Dictionary.
+ * What keeps elements from standing together as far as service relation numbers go, and the index of the element that
+ * does: 8017 and 8018 exclude each other, what describes a relation (8019, 7241, 7242, 725n) needs one of them, and no
+ * identifier has two values. Source: the associations of the Syntax Dictionary.
  */
-export function fitTogether(elements: readonly AiValue[]): boolean {
+export function associationFault(
+  elements: readonly AiValue[],
+): { readonly index: number; readonly why: AssociationFault } | undefined {
   const values = new Map<string, string>();
-  for (const { ai, value } of elements) {
-    if ((values.get(ai) ?? value) !== value) return false;
+  for (const [index, { ai, value }] of elements.entries()) {
+    if ((values.get(ai) ?? value) !== value) return { index, why: 'repeated' };
     values.set(ai, value);
+    const excludes = exclusions.get(ai);
+    if (excludes !== undefined && values.has(excludes)) return { index, why: 'excluded' };
   }
-  const hasProvider = values.has('8017');
-  const hasRecipient = values.has('8018');
-  if (hasProvider && hasRecipient) return false;
-  const isAny = (list: readonly string[]): boolean => list.some((ai) => values.has(ai));
-  if (isAny(ofEither) && !hasProvider && !hasRecipient) return false;
-  return !isAny(ofRecipient) || hasRecipient;
+  const index = elements.findIndex(({ ai }) => requirements.get(ai)?.every((needed) => !values.has(needed)));
+  return index === -1 ? undefined : { index, why: 'missing' };
 }
 
-const ofEither = ['8019', '7241', '7242', '7253', '7254', '7255', '7256'];
-const ofRecipient = ['7250', '7251', '7252', '7257', '7258', '7259'];
+/** Whether {@link associationFault} finds nothing. */
+export function fitTogether(elements: readonly AiValue[]): boolean {
+  return associationFault(elements) === undefined;
+}
+
+const exclusions: ReadonlyMap<string, string> = new Map([
+  ['8017', '8018'],
+  ['8018', '8017'],
+]);
+
+/** One of these has to be there. */
+const requirements: ReadonlyMap<string, readonly string[]> = new Map([
+  ...eachNeeds(['8019', '7241', '7242', '7253', '7254', '7255', '7256'], ['8017', '8018']),
+  ...eachNeeds(['7250', '7251', '7252', '7257', '7258', '7259'], ['8018']),
+]);
+
+function eachNeeds(
+  list: readonly string[],
+  needed: readonly string[],
+): (readonly [string, readonly string[]])[] {
+  return list.map((ai) => [ai, needed]);
+}

@@ -26,9 +26,15 @@ export function serviceRelation(elements: readonly AiValue[]): ServiceRelation {
   return { kind: isCheckDigit ? 'check-digit' : 'none' };
 }
 
-/** Whether elements are those of a coupon: a GCN (255) or the coupons of North America (8110, 8112). */
+/** The customer's service relation number, its check digit right, where {@link serviceRelation} finds one. */
+export function gsrnOf(elements: readonly AiValue[]): string | undefined {
+  const relation = serviceRelation(elements);
+  return relation.kind === 'recipient' ? relation.gsrn : undefined;
+}
+
+/** Whether elements are those of a coupon: a GCN (255), its points (8111), or a coupon of North America (8110, 8112). */
 export function isCoupon(elements: readonly AiValue[]): boolean {
   return elements.some((element) => couponKeys.has(element.ai) && valueFault(element) === undefined);
 }
 
-const couponKeys: ReadonlySet<string> = new Set(['255', '8110', '8112']);
+const couponKeys: ReadonlySet<string> = new Set(['255', '8110', '8111', '8112']);

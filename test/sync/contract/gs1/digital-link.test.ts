@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gs1CheckDigit } from '../../../../foundation/check-digit.ts';
-import { readDigitalLink } from '../../../../sync/contract/gs1/digital-link.ts';
+import { digitalLinkLayout, readDigitalLink } from '../../../../sync/contract/gs1/digital-link.ts';
 import { serviceRelation } from '../../../../sync/contract/gs1/service-relation.ts';
 import { findPaymentCard } from '../../../../sync/contract/payment-card.ts';
 import { testPans } from '../payment-cards.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gs1CheckDigit } from '../../../../foundation/check-digit.ts';
-import { gs1Elements } from '../../../../sync/contract/gs1-elements.ts';
+import { gs1Elements } from '../../../../sync/contract/gs1/elements.ts';
 import { aiEntry } from '../../../../sync/contract/gs1/application-identifiers.ts';
 import { fitTogether, valueFault } from '../../../../sync/contract/gs1/element-faults.ts';
 import { isCoupon, serviceRelation } from '../../../../sync/contract/gs1/service-relation.ts';

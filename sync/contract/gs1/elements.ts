@@ -1,4 +1,4 @@
-import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
+import { hasGs1CheckDigit } from '../../../foundation/check-digit.ts';
 
 /** ASCII GS, which ends an element of variable length; scanners send it for FNC1. */
 export const GS = '\u001d';
@@ -13,12 +13,15 @@ export interface Gs1Element {
 }
 
 /**
- * Splits a GS1 element string. What follows an AI that is not assigned is not split.
+ * Splits a GS1 element string. What follows an AI that is not assigned is not split. Values are not looked at:
+ * `readElementString` does that.
  * Source: GS1 General Specifications, 7.8 (figures 7.8.4-2 and 7.8.5-2: AIs of predefined length, by two digits).
  */
 export function gs1Elements(text: string): Gs1Element[] {
   const elements: Gs1Element[] = [];
   let from = 0;
+  // Looked for anew only once passed, or a long text without any would be gone through for each element.
+  let end = endAt(text, from);
   while (from < text.length) {
     if (text[from] === GS) {
       from += 1;
@@ -28,14 +31,19 @@ export function gs1Elements(text: string): Gs1Element[] {
     const aiDigits = aiLengths.get(start);
     const ai = text.slice(from, from + (aiDigits ?? 0));
     if (aiDigits === undefined || ai.length < aiDigits || !DIGITS.test(ai)) break;
-    const separator = text.indexOf(GS, from);
-    const end = separator === -1 ? text.length : separator;
+    if (end < from) end = endAt(text, from);
     const fixed = predefinedLengths.get(start);
     const to = fixed === undefined ? end : Math.min(end, from + fixed);
     elements.push({ ai, value: text.slice(from + aiDigits, to), from, to });
     from = to;
   }
   return elements;
+}
+
+/** Where the next separator is, or the end of the text. */
+function endAt(text: string, from: number): number {
+  const separator = text.indexOf(GS, from);
+  return separator === -1 ? text.length : separator;
 }
 
 /** Digits at the head of the value that are a GS1 key and end in its check digit; 0 for an AI that holds no such key. */

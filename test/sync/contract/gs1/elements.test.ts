@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { gs1Elements, holdsGs1Key } from '../../../sync/contract/gs1-elements.ts';
+import { gs1Elements, holdsGs1Key } from '../../../../sync/contract/gs1/elements.ts';
 
 const split = (text: string): (readonly [string, string])[] =>
   gs1Elements(text).map(({ ai, value }) => [ai, value]);
