@@ -27,8 +27,8 @@ export interface PaymentCardContext {
  * 1. Stripe data, `;PAN=YYMM…` and `%B…^…^…` (ISO/IEC 7813), whatever the issuer, but for a configured loyalty number
  *    that no brand could have issued. `;number?` is judged by its number.
  * 2. EMV tags 5A and 57 (EMV book 3, annex A), in BER-TLV bytes or written in hex. Tag 9F24 (PAR) is no account data.
- * 3. Numbers, as {@link findCardNumber} finds them: runs of 13–19 digits, and embossed groups whatever stands between
- *    them. An ungrouped run of 20 or more digits never counts.
+ * 3. Numbers, as {@link findCardNumber} finds them: runs of 13–19 digits, and embossed groups (fours, Amex, Diners)
+ *    with up to three other characters between them. Invisible characters do not count. An ungrouped run of 20 or more digits never counts.
  *
  * Not a card number, because what carries it says so: a configured loyalty number; a GTIN with its check digit in an
  * EAN/UPC or ITF-14 symbol; a GS1 key with its check digit under its AI in a GS1 symbol or Digital Link; a UUID.
@@ -42,6 +42,16 @@ export function findPaymentCard(
   input: string | Uint8Array,
   context: PaymentCardContext = {},
 ): PaymentCardFinding | undefined {
+  const finding = find(input, context);
+  if (finding !== undefined || typeof input !== 'string' || PRINTABLE_ASCII.test(input)) return finding;
+  const visible = input.replaceAll(INVISIBLE, '');
+  return visible === input ? undefined : find(visible, context);
+}
+
+/** What takes no ink, and would hide a number from whoever does not count it out: soft hyphens, joiners, marks. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
+
+function find(input: string | Uint8Array, context: PaymentCardContext): PaymentCardFinding | undefined {
   const raw = typeof input === 'string' ? input : latin1(input);
   let text = PRINTABLE_ASCII.test(raw)
     ? raw

@@ -150,3 +150,20 @@ function iban(country: string, digits: (count: number) => string, inFours: boole
   const whole = `${country}${check}${account}`;
   return inFours ? grouped(whole, ' ') : whole;
 }
+
+test.each(['\u200b', '\ufeff', '\u00ad', '\u200d', '\u2060', '\u200e', '\ufe0f'])(
+  'a card number with invisible characters in it (%j) is found, wherever they stand',
+  (invisible) => {
+    const number = '4111111111111111';
+    for (const text of [
+      [...(number.match(/./g) ?? [])].join(invisible),
+      `41${invisible}11111111111111`,
+      `4111${invisible.repeat(4)}1111${invisible}1111${invisible}1111`,
+      `;4111${invisible}111111111111=2912101?`,
+      `note 4711${invisible}: 4111${invisible}111111111111`,
+    ])
+      expect(findPaymentCard(text)).toBeDefined();
+    // It is judged as it stands, too: what parts two numbers for whoever counts them parts them here.
+    expect(findPaymentCard(`4711${invisible}4111111111111111`)).toBeDefined();
+  },
+);
