@@ -3,11 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gs1CheckDigit } from '../../../../foundation/check-digit.ts';
 import { digitalLinkLayout, readDigitalLink } from '../../../../sync/contract/gs1/digital-link.ts';
-import { serviceRelation } from '../../../../sync/contract/gs1/service-relation.ts';
+import { valueFault } from '../../../../sync/contract/gs1/element-faults.ts';
+import { gsrnOf, serviceRelation } from '../../../../sync/contract/gs1/service-relation.ts';
 import { findPaymentCard } from '../../../../sync/contract/payment-card.ts';
 import { testPans } from '../payment-cards.ts';
+import { entries, gsrn, relationAis, validValue, withCheckDigit } from './ai-values.ts';
 
-const gsrn = `40123450000000001${gs1CheckDigit('40123450000000001')}`;
+const wrong = `${gsrn.slice(0, 17)}${(Number(gsrn.slice(17)) + 1) % 10}`;
+const gln = withCheckDigit('952012345678');
 const gtin = '09521234543213';
 
 const read = (text: string): (readonly [string, string])[] | undefined =>
@@ -79,6 +82,110 @@ test.each([
   expect(readDigitalLink(text)).toBeUndefined();
 });
 
+describe('all values of a Digital Link', () => {
+  test('are as they should be, and the first is its primary key', () => {
+    const link = readDigitalLink(`https://id.gs1.org/8018/${gsrn}/8019/7`);
+    expect(link).toMatchObject({ kind: 'link', primary: { ai: '8018', value: gsrn } });
+    expect(link?.primary).toBe(link?.elements[0]);
+    expect(gsrnOf(link?.elements ?? [])).toBe(gsrn);
+  });
+
+  test.each([
+    ['a wrong check digit', `https://id.gs1.org/8018/${wrong}`],
+    ['a wrong check digit in the query', `https://id.gs1.org/01/${gtin}?8018=${wrong}`],
+    ['a qualifier in letters it cannot have', `https://id.gs1.org/8018/${gsrn}/8019/ABC`],
+    ['a qualifier that is too long', `https://id.gs1.org/01/${gtin}/10/${'A'.repeat(21)}`],
+    ['a date there is none', `https://id.gs1.org/01/${gtin}?17=271331`],
+    ['who serves and who is served', `https://id.gs1.org/8018/${gsrn}?8017=${gsrn}`],
+    ['a relation of nobody', `https://id.gs1.org/01/${gtin}?8019=1`],
+    ['two values of one identifier', `https://id.gs1.org/01/${gtin}/10/A?10=B`],
+    ['who is to be paid, without what for', `https://id.gs1.org/415/${gln}`],
+    ['more than 512 characters', `https://id.gs1.org/8018/${gsrn}?x=${'y'.repeat(512)}`],
+  ])('or it is none, though laid out as one: %s', (_, text) => {
+    expect(digitalLinkLayout(text)).toBeDefined();
+    expect(readDigitalLink(text)).toBeUndefined();
+  });
+
+  test('may take 512 characters', () => {
+    const text = `https://id.gs1.org/8018/${gsrn}?x=`;
+    expect(readDigitalLink(text.padEnd(512, 'y'))).toBeDefined();
+    expect(readDigitalLink(text.padEnd(513, 'y'))).toBeUndefined();
+  });
+});
+
+test.each([
+  ['9521234543213', gtin],
+  ['614141123452', '00614141123452'],
+  ['95200002', '00000095200002'],
+])('a GTIN of fewer digits is filled up to 14: %s', (short, whole) => {
+  expect(short.slice(-1)).toBe(gs1CheckDigit(short.slice(0, -1)));
+  expect(read(`https://example.com/01/${short}/21/1`)).toEqual([
+    ['01', whole],
+    ['21', '1'],
+  ]);
+  const misread = short.slice(0, -1) + String((Number(short.slice(-1)) + 1) % 10);
+  expect(digitalLinkLayout(`https://example.com/01/${misread}/21/1`)).toBeUndefined();
+});
+
+test.each([
+  ['https://id.gs1.org/01/09506000134352/10/ABC1/21/12345?17=180426', 4],
+  ['https://id.gs1.org/01/09506000134352/22/2A', 2],
+  ['https://id.gs1.org/00/106141412345678908?02=00614141123452&37=25&10=ABC123', 4],
+  ['https://id.gs1.org/01/00614141123452?3103=000195', 2],
+  ['https://id.gs1.org/8013/1987654Ad4X4bL5ttr2310c2K', 1],
+  [`https://id.gs1.org/414/${gln}/254/32a%2Fb`, 2],
+  [`https://id.gs1.org/415/${gln}/8020/REF-1`, 2],
+  [`https://id.gs1.org/417/${gln}`, 1],
+  [`https://[2001:db8::1]:8080/8018/${gsrn}`, 1],
+  [`https://a_b.example/8018/${gsrn}`, 1],
+])('a link of the standards and their examples is read: %s', (text, count) => {
+  expect(read(text)).toHaveLength(count);
+});
+
+test.each(['410', '411', '412', '413', '416', '02', '8020', '8111'])(
+  'what is no primary key in the standard begins no link: %s',
+  (ai) => {
+    const value = ai.startsWith('41') ? gln : ai === '02' ? gtin : '1234';
+    expect(valueFault({ ai, value })).toBeUndefined();
+    expect(digitalLinkLayout(`https://id.gs1.org/${ai}/${value}`)).toBeUndefined();
+  },
+);
+
+test('every primary key with any of its qualifiers, and every other element, comes back from a link', () => {
+  const keys = entries.filter(({ qualifiers }) => qualifiers !== undefined);
+  expect(keys).toHaveLength(16);
+  const others = entries.filter(({ ai }) => !relationAis.has(ai) && ai !== '8017' && ai !== '8018');
+  const made = fc
+    .record({
+      key: fc.constantFrom(...keys),
+      pick: fc.nat(),
+      kept: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+      asked: fc.uniqueArray(fc.constantFrom(...others), { maxLength: 3 }),
+    })
+    .chain(({ key, pick, kept, asked }) => {
+      const sequences = key.qualifiers ?? [];
+      const sequence = (sequences[pick % sequences.length] ?? []).filter((_, i) => kept[i]);
+      const path = [key, ...sequence.flatMap((ai) => entries.filter((entry) => entry.ai === ai))];
+      const query = asked.filter((entry) => !path.includes(entry));
+      const values = (list: typeof path) =>
+        fc.tuple(...list.map((entry) => validValue(entry).map((value) => [entry.ai, value] as const)));
+      return fc.tuple(values(path), values(query));
+    });
+  let links = 0;
+  fc.assert(
+    fc.property(made, ([path, query]) => {
+      const inPath = path.map(([ai, value]) => `/${ai}/${encodeURIComponent(value)}`).join('');
+      const inQuery = query.map(([ai, value]) => `${ai}=${encodeURIComponent(value)}`).join('&');
+      const text = `https://id.example/some/where${inPath}?${inQuery}#8018`;
+      const isWhole = text.length <= 512 && (path[0]?.[0] !== '415' || path.length > 1);
+      expect(read(text)).toEqual(isWhole ? [...path, ...query] : undefined);
+      if (isWhole) links += 1;
+    }),
+    { numRuns: 500 },
+  );
+  expect(links).toBeGreaterThan(250);
+});
+
 test('keys of a Digital Link are no card numbers, and card numbers in one are found', () => {
   // A German service relation number has a prefix of Visa; every tenth passes for a card number elsewhere.
   const taken = Array.from({ length: 500 }, (_, i) => `400638133${String(i * 7919).padStart(8, '0')}`)
@@ -123,11 +230,15 @@ test('every text gets an answer within its length, whatever it is made of', () =
   fc.assert(
     fc.property(fc.array(part, { maxLength: 300 }), (parts) => {
       const text = `https://a.b/${parts.join('')}`;
-      for (const { from, to } of readDigitalLink(text)?.elements ?? []) {
+      for (const { from, to } of digitalLinkLayout(text)?.elements ?? []) {
         expect(from).toBeLessThan(to);
         expect(to).toBeLessThanOrEqual(text.length);
       }
+      for (const element of readDigitalLink(text)?.elements ?? [])
+        expect(valueFault(element)).toBeUndefined();
     }),
     { numRuns: 2_000 },
   );
+  for (const part of ['/01', '/8018/1', '%', '%34', '&17=', '?', '/'])
+    expect(readDigitalLink(`https://a.b/${part.repeat(100_000)}`)).toBeUndefined();
 });

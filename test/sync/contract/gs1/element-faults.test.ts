@@ -5,7 +5,7 @@ import { gs1CheckDigit } from '../../../../foundation/check-digit.ts';
 import { gs1Elements } from '../../../../sync/contract/gs1/elements.ts';
 import { aiEntry } from '../../../../sync/contract/gs1/application-identifiers.ts';
 import { fitTogether, valueFault } from '../../../../sync/contract/gs1/element-faults.ts';
-import { isCoupon, serviceRelation } from '../../../../sync/contract/gs1/service-relation.ts';
+import { gsrnOf, isCoupon, serviceRelation } from '../../../../sync/contract/gs1/service-relation.ts';
 
 const gsrn = `40123450000000001${gs1CheckDigit('40123450000000001')}`;
 const wrong = `${gsrn.slice(0, 17)}${(Number(gsrn.slice(17)) + 1) % 10}`;
@@ -127,6 +127,19 @@ describe('who GS1 elements identify', () => {
       expect(relation(text)).toEqual({ kind: 'none' });
   });
 
+  test('by a number only when all is right with it', () => {
+    expect(gsrnOf(gs1Elements(`8018${gsrn}\u001d80191`))).toBe(gsrn);
+    for (const text of [
+      `8018${wrong}`,
+      `8017${gsrn}`,
+      `8018${gsrn}\u001d8017${gsrn}`,
+      `8018${gsrn}1`,
+      '10A',
+      '',
+    ])
+      expect(gsrnOf(gs1Elements(text))).toBeUndefined();
+  });
+
   test('and says so when only the check digit is wrong', () => {
     expect(relation(`8018${wrong}`)).toEqual({ kind: 'check-digit' });
     expect(relation(`8018${wrong}\u001d8019ABC`)).toEqual({ kind: 'none' });
@@ -152,6 +165,10 @@ test('what describes a service relation is nothing without one', () => {
 test('coupons are told by their key', () => {
   expect(isCoupon(gs1Elements(`255${gcn}0001\u001d3900500`))).toBe(true);
   expect(isCoupon(gs1Elements('8110106141416543213150110120'))).toBe(true);
+  expect(isCoupon(gs1Elements('8112106141416543213150110120'))).toBe(true);
+  expect(isCoupon(gs1Elements(`81110100`))).toBe(true);
+  expect(isCoupon(gs1Elements(`811101`))).toBe(false);
+  expect(isCoupon([])).toBe(false);
   expect(isCoupon(gs1Elements(`2554012345678900`))).toBe(gcn === '4012345678900');
   expect(isCoupon(gs1Elements('0104006381333931'))).toBe(false);
 });
