@@ -76,7 +76,7 @@ export class AccountCounter {
   }
 
   async close(): Promise<void> {
-    if (this.#process.exitCode !== null) return;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => this.#process.once('exit', () => resolve()));
     this.#process.kill('SIGKILL');
     await ended;
