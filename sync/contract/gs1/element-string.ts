@@ -68,7 +68,7 @@ function elementAt(text: string, from: number, { ai, isPredefined, components }:
   const start = from + ai.length;
   const separator = text.indexOf(GS, start);
   const end = separator === -1 ? text.length : separator;
-  const length = components.reduce((sum, { max }) => sum + max, 0);
-  const to = isPredefined ? Math.min(end, start + length) : end;
+  // A separator within a predefined length is in no character set, and so a fault of the value.
+  const to = isPredefined ? components.reduce((sum, { max }) => sum + max, start) : end;
   return { ai, value: text.slice(start, to), from, to };
 }
