@@ -7,6 +7,8 @@ export type SpokenKind = 'hid-pos' | 'keyboard-wedge' | 'magstripe' | 'ibm-hand-
 export interface AttachedReader extends AttachedDevice {
   /** Where it is now, such as `/dev/hidraw3`; undefined when the operating system made nothing of it. */
   readonly path: string | undefined;
+  /** A name of it that stays, such as `/dev/serial/by-id/…`. */
+  readonly lastingPath?: string | undefined;
   /** Manufacturer and product as the device tells them. */
   readonly name: string;
   readonly speaks: Spoken;

@@ -60,10 +60,10 @@ function fromHid(each: HidIdentity): AttachedReader {
 }
 
 function fromSerial(each: SerialIdentity): AttachedReader {
-  const { path, vendorId, productId, serialNumber, interfaceNumber, usbPort } = each;
+  const { path, byId: lastingPath, vendorId, productId, serialNumber, interfaceNumber, usbPort } = each;
   const name = vendorId === undefined ? 'Serial port' : nameOf([each.product], vendorId);
   const speaks: Spoken = { kind: 'reader', as: 'serial' };
-  return { path, name, vendorId, productId, serialNumber, interfaceNumber, usbPort, speaks };
+  return { path, lastingPath, name, vendorId, productId, serialNumber, interfaceNumber, usbPort, speaks };
 }
 
 function nameOf(parts: readonly (string | undefined)[], vendorId: number | undefined): string {

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SystemClock } from '../foundation/clock.ts';
 import { withDeadline } from '../foundation/deadline.ts';
@@ -42,11 +43,22 @@ function readArguments() {
   }
 }
 
+/** A reader whose path is a link is the device it leads to. */
+function withRealPath<T extends object>(reader: T): T {
+  if (!('path' in reader) || typeof reader.path !== 'string') return reader;
+  try {
+    return { ...reader, path: realpathSync(reader.path) };
+  } catch {
+    return reader; // absent, or no file at all, such as COM3
+  }
+}
+
 /** What is attached, and what stands between it and the till. The libraries of the readers are loaded only here. */
 async function tellReaders(configPath: string | undefined, asJson: boolean): Promise<void> {
   const { listAttachedReaders } = await import('../drivers/attached-readers.ts');
   const { reportReaders } = await import('./readers-report/readers-report.ts');
-  const configured = configPath === undefined ? undefined : readEdgeConfig(configPath).readers;
+  const configured =
+    configPath === undefined ? undefined : readEdgeConfig(configPath).readers.map(withRealPath);
   const { readers, denied } = await listAttachedReaders();
   const reports = reportReaders(readers, denied, configured);
   if (asJson) {

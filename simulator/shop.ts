@@ -171,6 +171,7 @@ async function open(options: ShopOptions, opened: Opened, make: (parts: ShopPart
       serialLink: paths.scannerLink,
       stxLink: paths.stxScannerLink,
       tcpPort: ports.scanner,
+      clock,
     }),
   );
   const network = opened.add(await NetworkProxy.open({ target: { host: '127.0.0.1', port: ports.broker } }));

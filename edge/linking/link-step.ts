@@ -26,7 +26,12 @@ export type LinkState =
 
 export type LinkInput =
   /** A credential was presented: with it there is a pair, or not. */
-  | { readonly kind: 'presented'; readonly question: LinkQuestion | undefined }
+  | {
+      readonly kind: 'presented';
+      readonly question: LinkQuestion | undefined;
+      /** Whose it is, where that is known. */
+      readonly customerId: string | undefined;
+    }
   /** Who is at the till now: a customer, nobody in an open sale, or nothing to tell because no sale is open. */
   | { readonly kind: 'customer'; readonly customerId: string | null | undefined }
   | { readonly kind: 'time'; readonly monotonicMs: number }
@@ -65,6 +70,8 @@ export function stepLink(state: LinkState, input: LinkInput): LinkStep {
     case 'presented': {
       const next = input.question;
       if (question !== undefined && next !== undefined && isSamePair(question, next)) return still(state);
+      // The customer shows their own card again, or their phone: they are asked as before.
+      if (next === undefined && question?.customer.id === input.customerId) return still(state);
       const ended: LinkOutcome[] =
         question === undefined ? [] : [{ kind: 'ended', question, reason: 'customer-changed' }];
       return next === undefined

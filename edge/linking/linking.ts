@@ -64,7 +64,11 @@ export class Linking implements Closable {
 
   /** A credential was presented while `before` was at the till. */
   presented(before: Identified | undefined, presented: Identified): void {
-    this.#take({ kind: 'presented', question: this.#questionOf(before, presented) });
+    this.#take({
+      kind: 'presented',
+      question: this.#questionOf(before, presented),
+      customerId: presented.as.verdict === 'known' ? presented.as.customer.id : undefined,
+    });
   }
 
   /**

@@ -23,12 +23,14 @@ const NEVER_A_PRODUCT: ReadonlySet<Symbology> = new Set(['emv-par', 'card-token'
  * | too long for a card          | the same                                                                         |
  */
 export function isPassable(
-  scan: Pick<Scan, 'payload' | 'symbology'>,
+  scan: Pick<Scan, 'payload' | 'symbology'> & { readonly layout?: Scan['layout'] | undefined },
   recognised: Recognised,
   unreadable: 'pass' | 'drop',
   rules: RecognitionRules,
 ): boolean {
   if (NEVER_A_PRODUCT.has(scan.symbology)) return false;
+  // What a keyboard layout may have garbled cannot be searched for cards once it is no text.
+  if (scan.layout !== undefined && recognised.kind === 'unreadable') return false;
   if (scan.payload.length === 0 || scan.payload.length > PASSED_BYTES_MAX) return false;
   switch (recognised.kind) {
     case 'product':

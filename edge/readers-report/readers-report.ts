@@ -85,7 +85,7 @@ const KEYBOARD_LACK: Lack = {
 function isThis(configured: ConfiguredReader, reader: AttachedReader): boolean {
   const { device } = configured;
   if (device !== undefined) return 'vendorId' in device && matchesDevice(device, reader);
-  return configured.path !== undefined && configured.path === reader.path;
+  return configured.path !== undefined && [reader.path, reader.lastingPath].includes(configured.path);
 }
 
 /** What tells this device from all others that are attached: serial number first, which stays when it is moved. */

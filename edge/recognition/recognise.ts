@@ -2,6 +2,7 @@ import type { LayoutName } from '../../drivers/keyboard/layout.ts';
 import { readTracks } from '../../drivers/protocol/magstripe/tracks.ts';
 import type { TracksReading } from '../../drivers/protocol/magstripe/tracks.ts';
 import { readAppCodeForm } from '../../sync/contract/app-code/forms.ts';
+import { hasGs1CheckDigit } from '../../foundation/check-digit.ts';
 import { Credential } from '../../sync/contract/credential.ts';
 import type { CompiledSchemes } from '../../sync/contract/card-scheme.ts';
 import { matchCardScheme } from '../../sync/contract/card-scheme.ts';
@@ -14,7 +15,7 @@ import { tellsEci, textOf, withoutEci } from './payload-text.ts';
 import { printedNumbers } from './printed-number.ts';
 import type { PrintedNumber } from './printed-number.ts';
 import { isCouponCode } from './coupon.ts';
-import { fittingLayout } from './scanner-layout.ts';
+import { fittingLayout, UNTYPED } from './scanner-layout.ts';
 import { judgeStripe } from './stripe.ts';
 import type { SchemeMatch } from './stripe.ts';
 
@@ -91,8 +92,12 @@ function judge(presented: Presented, schemes: CompiledSchemes): Recognised {
     return findPaymentCardIn(payload, symbology) ?? { kind: 'unreadable', code: 'REC_NOT_TEXT' };
   }
   const recognised = judgeText(text, presented, schemes);
-  return recognised.kind === 'product' || isCheckDigit(recognised)
-    ? (garbled(text, presented, schemes) ?? recognised)
+  if (recognised.kind !== 'product' && !isCheckDigit(recognised)) return recognised;
+  const wasGarbled = garbled(text, presented, schemes);
+  if (wasGarbled !== undefined) return wasGarbled;
+  // A key the layout has nothing on: part of the code is missing, and nobody can do anything with the rest.
+  return presented.layout !== undefined && text.includes(UNTYPED)
+    ? { kind: 'unreadable', code: 'REC_NOT_TEXT' }
     : recognised;
 }
 
@@ -121,11 +126,9 @@ function judgeText(text: string, origin: Origin, schemes: CompiledSchemes): Reco
         break;
     }
   }
-  const matched = match(numbersIn(text, origin, link), schemes);
-  const finding = findPaymentCard(text, {
-    symbology: origin.source === 'typed' ? 'typed' : origin.symbology,
-    isLoyalty: () => typeof matched === 'object' && matched.isWhole,
-  });
+  const numbers = numbersIn(text, origin, link);
+  const matched = match(numbers, schemes);
+  const finding = findInReadings(text, origin, numbers, matched);
   if (finding !== undefined) return { kind: 'refused', code: 'PAN_REJECTED', ...finding };
   if (stripe.kind === 'unreadable' || stripe.kind === 'encrypted') {
     return { kind: 'unreadable', code: stripe.code };
@@ -138,6 +141,41 @@ function judgeText(text: string, origin: Origin, schemes: CompiledSchemes): Reco
   if (matched === 'check-digit') return { kind: 'unreadable', code: 'REC_CHECK_DIGIT' };
   return known(matched.match, origin);
 }
+
+/**
+ * Payment-card data in the text as it stands, without the escapes a scanner put into it, and in whatever else of its
+ * symbol can be a number: what a scheme would be matched against is searched as well.
+ */
+function findInReadings(
+  text: string,
+  origin: Origin,
+  numbers: readonly PrintedNumber[],
+  matched: ReturnType<typeof match>,
+): PaymentCardFinding | undefined {
+  const symbology = origin.source === 'typed' ? 'typed' : origin.symbology;
+  // A range can vouch for a number of digits alone: letters before it would hide any other.
+  const isLoyalty = (): boolean =>
+    typeof matched === 'object' && matched.isWhole && DIGITS.test(matched.match.canonical);
+  const finding = findPaymentCard(text, { symbology, isLoyalty });
+  if (finding !== undefined || isLoyalty()) return finding;
+  const data = tellsEci(origin.aim) ? text.replaceAll(ECI_ESCAPE, '') : text;
+  if (data !== text) {
+    const found = findPaymentCard(data, { symbology });
+    if (found !== undefined) return found;
+  }
+  if (hasGs1CheckDigit(text)) return undefined; // an article, whatever is left of it without its zero
+  for (const { value, isWhole } of numbers) {
+    if (value === text || !isWhole || value.length < DERIVED_LENGTH_MIN) continue;
+    const found = findPaymentCard(value, { symbology });
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+const DIGITS = /^[0-9]+$/;
+const ECI_ESCAPE = /\\[0-9]{6}/g;
+/** Shorter numbers are those of articles, in another of their forms. */
+const DERIVED_LENGTH_MIN = 14;
 
 function productOf(text: string, { symbology }: Origin, link: DigitalLink | undefined): Recognised {
   const isOne = isCouponCode(text, symbology, link);

@@ -104,7 +104,7 @@ const ALL_LAYOUTS_MAX = 256;
 const ONLY_DIGITS = /^[0-9]+$/;
 
 /** What the keystroke decoder leaves where a key types nothing with its layout. */
-const UNTYPED = '\u{FFFD}';
+export const UNTYPED = '\u{FFFD}';
 
 /** In a text of this length a code is what it is by its form, also where only letters have changed places. */
 const LONG = 20;

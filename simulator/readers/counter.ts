@@ -1,3 +1,4 @@
+import type { Clock } from '../../foundation/clock.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { LayoutName } from '../../drivers/keyboard/layout.ts';
@@ -86,6 +87,7 @@ export class Counter implements Closable {
     readonly serialLink: string;
     readonly stxLink: string;
     readonly tcpPort: number;
+    readonly clock: Clock;
   }): Promise<Counter> {
     const opened = new Opened();
     try {
@@ -97,7 +99,7 @@ export class Counter implements Closable {
         ibm: opened.add(await VirtualHidDevice.open(ibmScanner)),
         wedge: opened.add(await VirtualHidDevice.open(keyboardScanner)),
         stripe: opened.add(await VirtualHidDevice.open(stripeReader)),
-        terminal: opened.add(await VirtualPaymentTerminal.open()),
+        terminal: opened.add(await VirtualPaymentTerminal.open(0, options.clock)),
       };
       return new Counter(devices, options.stxLink, opened);
     } catch (error) {

@@ -1,6 +1,7 @@
 import type { Apdu } from '../../drivers/protocol/zvt/apdu.ts';
 import { commands, encodeApdu, isAnswer } from '../../drivers/protocol/zvt/apdu.ts';
 import { encodeBmp, TLV_CONTAINER } from '../../drivers/protocol/zvt/bmp.ts';
+import type { Clock } from '../../foundation/clock.ts';
 import { encodeTlv, encodeTlvLength } from '../../drivers/protocol/zvt/tlv.ts';
 
 /** A card or phone as a customer holds it to a virtual terminal. No real one: test numbers only. */
@@ -81,9 +82,13 @@ export class ZvtTerminalDialogue {
   #last: Uint8Array | undefined;
   #refusals: number[] = [];
   #silent = false;
+  readonly #clock: Clock | undefined;
+  #cancelTimeout: () => void = () => {};
 
-  constructor(send: (apdu: Uint8Array) => void) {
+  /** @param clock with one, it gives up waiting for a card to read when the register said it should */
+  constructor(send: (apdu: Uint8Array) => void, clock?: Clock) {
     this.#send = send;
+    this.#clock = clock;
   }
 
   /** A customer holds a card out: it is taken at once when the terminal waits for one, and otherwise when it next does. */
@@ -121,6 +126,7 @@ export class ZvtTerminalDialogue {
 
   /** Forgets what was under way: the register hung up. */
   reset(): void {
+    this.#cancelTimeout();
     this.#toSay.length = 0;
     this.#awaitsAnswer = false;
     this.#waiting = { kind: 'nothing' };
@@ -147,6 +153,7 @@ export class ZvtTerminalDialogue {
     switch (command) {
       case commands.readCard:
         this.#waiting = { kind: 'card-to-read' };
+        this.#giveUpAfter(data[0] ?? 0);
         this.#takeCard();
         break;
       case commands.authorisation:
@@ -170,11 +177,20 @@ export class ZvtTerminalDialogue {
     }
   }
 
+  /** Nobody came in time: the terminal ends the reading itself (06 1E). */
+  #giveUpAfter(seconds: number): void {
+    this.#cancelTimeout();
+    if (this.#clock !== undefined && seconds > 0) {
+      this.#cancelTimeout = this.#clock.schedule(seconds * 1_000, () => this.stop());
+    }
+  }
+
   #takeCard(): void {
     const card = this.#held;
     const waiting = this.#waiting;
     if (card === undefined || waiting.kind === 'nothing') return;
     this.#held = undefined;
+    this.#cancelTimeout();
     this.#waiting = { kind: 'nothing' };
     switch (waiting.kind) {
       case 'card-to-read':

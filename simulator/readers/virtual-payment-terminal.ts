@@ -3,6 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ApduStream, decodeApdu } from '../../drivers/protocol/zvt/apdu.ts';
 import { ACK, encodeSerialFrame, NAK, SerialFrameStream } from '../../drivers/protocol/zvt/serial-frame.ts';
+import type { Clock } from '../../foundation/clock.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import { ZvtTerminalDialogue } from './virtual-payment-terminal-zvt-dialogue.ts';
 
@@ -16,20 +17,21 @@ export class VirtualPaymentTerminal implements Closable {
   #register: Socket | undefined;
   #cut: (bytes: Uint8Array) => readonly Uint8Array[] = (bytes) => [bytes];
 
-  private constructor(server: Server) {
+  private constructor(server: Server, clock: Clock | undefined) {
     this.#server = server;
     // A server that listens on TCP has an AddressInfo; the other types belong to pipes and closed servers.
     this.port = (server.address() as AddressInfo).port;
-    this.dialogue = new ZvtTerminalDialogue((apdu) => this.#send(apdu));
+    this.dialogue = new ZvtTerminalDialogue((apdu) => this.#send(apdu), clock);
     server.on('connection', (socket) => this.#accept(socket));
   }
 
   /**
    * Listens on loopback.
    * @param port 0: any free one
+   * @param clock with one, it gives up waiting for a card when it was told to
    * @throws Error EADDRINUSE when the port is taken
    */
-  static async open(port = 0): Promise<VirtualPaymentTerminal> {
+  static async open(port = 0, clock?: Clock): Promise<VirtualPaymentTerminal> {
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -38,7 +40,7 @@ export class VirtualPaymentTerminal implements Closable {
         resolve();
       });
     });
-    return new VirtualPaymentTerminal(server);
+    return new VirtualPaymentTerminal(server, clock);
   }
 
   get connected(): boolean {

@@ -41,11 +41,14 @@ export type ClockQuality = z.infer<typeof ClockQuality>;
 export const OperatorRef = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,23}$/)
-  .refine((text) => findPaymentCard(text) === undefined, 'looks like a payment card number')
+  .refine(holdsNoPaymentCard, NO_PAYMENT_CARD)
   .describe('Pseudonym of who assisted, at most 24 characters; never a name');
 
 /** Which screen asked: a consent may be void for its layout alone. */
-export const UiVariant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/);
+export const UiVariant = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
+  .refine(holdsNoPaymentCard, NO_PAYMENT_CARD);
 
 /** SHA-256 of the text as shown. */
 const TextHash = z.string().regex(/^[0-9a-f]{64}$/);

@@ -43,10 +43,32 @@ export function findPaymentCard(
   context: PaymentCardContext = {},
 ): PaymentCardFinding | undefined {
   const finding = find(input, context);
-  if (finding !== undefined || typeof input !== 'string' || PRINTABLE_ASCII.test(input)) return finding;
-  const visible = input.replaceAll(INVISIBLE, '');
-  return visible === input ? undefined : find(visible, context);
+  if (finding !== undefined || typeof input !== 'string') return finding;
+  for (const reading of otherReadings(input)) {
+    const found = find(reading, context);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
+
+/** What else a text says to whoever decodes it, or sees no more of it than ink and the digits they know. */
+function* otherReadings(text: string): Generator<string> {
+  if (PERCENT.test(text)) {
+    const decoded = text.replaceAll(PERCENT_CODE, (code) =>
+      String.fromCharCode(Number.parseInt(code.slice(1), 16)),
+    );
+    yield decoded;
+  }
+  if (PRINTABLE_ASCII.test(text)) return;
+  const visible = text.replaceAll(INVISIBLE, '');
+  if (visible !== text) yield visible;
+  // A digit of another script beside a number makes it no longer for those who cannot read it.
+  const known = visible.replaceAll(FOREIGN_DIGIT, ' ');
+  if (known !== visible) yield known;
+}
+
+const PERCENT = /%[0-9a-f]{2}/i;
+const PERCENT_CODE = /%[0-9a-f]{2}/gi;
 
 /** What takes no ink, and would hide a number from whoever does not count it out: soft hyphens, joiners, marks. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;

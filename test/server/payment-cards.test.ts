@@ -11,6 +11,7 @@ import { CustomerPatch, NewCustomer } from '../../server/customers/customer.ts';
 import { Intake } from '../../server/intake/intake.ts';
 import { Statements } from '../../server/statements.ts';
 import { topicsOf } from '../../sync/contract/topics.ts';
+import { CredentialLinked, CredentialUnlinked } from '../../sync/contract/link.ts';
 import { OfferDocument, ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
 import { encode } from '../../sync/contract/wire.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
@@ -51,6 +52,8 @@ test.each([
   ['a changed customer', CustomerPatch, 2],
   ['the programme', ProgrammeDocument, 5],
   ['an offer', OfferDocument, 5],
+  ['a link in a till’s journal', CredentialLinked, 5],
+  ['the end of a link', CredentialUnlinked, 3],
 ] as const)('%s holds no text that takes a card number', (_title, schema, atLeast) => {
   const found = texts(schema);
   expect(found.length).toBeGreaterThanOrEqual(atLeast);

@@ -52,13 +52,25 @@ test('a yes that is a moment too late, to another question or to another text is
 
 test('the same pair presented again leaves the question as it is', () => {
   const again = { ...question('a'), linkId: 'other' };
-  expect(stepLink(asking, { kind: 'presented', question: again })).toEqual({ state: asking, outcomes: [] });
+  expect(stepLink(asking, { kind: 'presented', question: again, customerId: undefined })).toEqual({
+    state: asking,
+    outcomes: [],
+  });
+});
+
+test('the same customer showing their own card again is asked as before; another ends the question', () => {
+  const shown = (customerId: string | undefined) =>
+    stepLink(asking, { kind: 'presented', question: undefined, customerId });
+  expect(shown(pair.customer.id)).toEqual({ state: asking, outcomes: [] });
+  for (const other of ['other', undefined])
+    expect(shown(other)).toMatchObject({ state: { kind: 'idle' }, outcomes: [{ kind: 'ended' }] });
 });
 
 test('whatever happens, only a yes to the open question in time and to its text is saved', () => {
   const input = fc.oneof<fc.Arbitrary<LinkInput>[]>(
     fc.record({
       kind: fc.constant('presented' as const),
+      customerId: fc.constant(undefined),
       question: fc.option(
         fc.tuple(fc.constantFrom('a', 'b'), fc.nat(9)).map(([id, at]) => question(id, at)),
         { nil: undefined },

@@ -176,3 +176,46 @@ describe('from a payment terminal', () => {
     expect(made('3083423103187694', 'wallet-pass')).toBe('pass 3083423103187694');
   });
 });
+
+describe('a card number in another form of its symbol', () => {
+  test.each([
+    ['\\0000264111111111111111', 'qr', ']Q2'],
+    ['\\0000034111111\\000026111111111', 'data-matrix', ']d4'],
+    ['0378282246310005', 'itf', ']I0'],
+    ['41111111111111110', 'msi', ']M0'],
+    ['*4111111111111111*', 'code-39', ']A0'],
+    ['A4111111111111111B', 'codabar', ']F0'],
+  ])('%j in %s is refused', (text, symbology, aim) => {
+    expect(made(text, symbology, { aim })).toBe('PAN_REJECTED');
+  });
+
+  test('an article’s number is none for what is left of it without its zero', () => {
+    for (const article of ['05012345678900', '06001234567891']) {
+      const gtin = withCheck(article.slice(0, 13));
+      expect(made(gtin, 'itf')).toBe(`product ${gtin}`);
+    }
+  });
+});
+
+test('a range with letters vouches for no card number behind them', () => {
+  const letters = compileCardSchemes([
+    { name: 'club', kind: 'app', symbologies: ['any'], prefix: 'SK', lengths: [18], checkDigit: 'none' },
+  ]);
+  const payload = Buffer.from('SK4111111111111111');
+  expect(recognise({ payload, symbology: 'qr', source: 'reader' }, { schemes: letters }).kind).toBe(
+    'refused',
+  );
+});
+
+test('a code with keys its layout has nothing on is handed to nobody', () => {
+  expect(made('"B$!!!\ufffdDOE>JOHN\ufffd@%!', 'unknown', { layout: 'us' })).toBe('REC_NOT_TEXT');
+});
+
+describe('a stripe whose separator was lost', () => {
+  test.each([';411111111111111125121010000?', '+01596725000000012345678900?', '+004111111111111111125121?'])(
+    '%s is refused',
+    (text) => {
+      expect(made(text, 'magstripe')).toBe('PAN_REJECTED');
+    },
+  );
+});

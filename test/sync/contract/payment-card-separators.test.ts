@@ -167,3 +167,19 @@ test.each(['\u200b', '\ufeff', '\u00ad', '\u200d', '\u2060', '\u200e', '\ufe0f']
     expect(findPaymentCard(`4711${invisible}4111111111111111`)).toBeDefined();
   },
 );
+
+test('percent-encoding hides no card number', () => {
+  for (const text of [
+    'https://pay.example/?pan=4111%201111%201111%201111',
+    'https://pay.example/?pan=4111%2D1111%2D1111%2D1111',
+    'https://pay.example/?pan=%34%31%31%31%31%31%31%31%31%31%31%31%31%31%31%31',
+    'https://id.example/8018/401234567890123456?x=%34111111111111111',
+  ])
+    expect(findPaymentCard(text, { symbology: 'qr' })).toBeDefined();
+  expect(findPaymentCard('https://acme.example/100%25/a%20b', { symbology: 'qr' })).toBeUndefined();
+});
+
+test('a digit of another script beside a card number does not hide it', () => {
+  for (const text of ['\u06f04111111111111111', '4111111111111111\u06f0', '\u06f03782 822463 10005'])
+    expect(findPaymentCard(text)).toBeDefined();
+});
