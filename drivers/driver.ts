@@ -117,7 +117,10 @@ export interface ReaderPorts {
 }
 
 /** A reader that is open. Once closed or lost it stays so; whoever wants it back opens a new one. */
-export type OpenDriver = Closable;
+export interface OpenDriver extends Closable {
+  /** Has the device read now. Absent where it reads whenever something is held before it. */
+  request?(): void;
+}
 
 /**
  * Opens one reader: resolves once it is usable, or throws a StammkundeError (DRV_PORT_ABSENT, DRV_PORT_DENIED,

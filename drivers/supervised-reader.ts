@@ -24,6 +24,9 @@ export interface SupervisedReaderOptions {
   readonly onStatus: (status: ReaderStatus) => void;
 }
 
+/** What came of asking a reader to read now. */
+export type ReadRequest = 'asked' | 'not-ready' | 'reads-by-itself';
+
 type State =
   | { readonly kind: 'opening'; readonly attempt: number }
   | { readonly kind: 'ready'; readonly since: number }
@@ -57,6 +60,8 @@ export class SupervisedReader implements Closable {
   #state: State = { kind: 'opening', attempt: 0 };
   #loop: Promise<void> = Promise.resolve();
   #started = false;
+  /** While it is ready. */
+  #driver: OpenDriver | undefined;
   #wasReady = false;
   #reportedCode: ErrorCode | undefined;
   /** Ends the wait before the next attempt to open. */
@@ -92,6 +97,15 @@ export class SupervisedReader implements Closable {
       case 'closed':
         return { ...base, ...state };
     }
+  }
+
+  /** Has the device read now, where it waits to be told. */
+  request(): ReadRequest {
+    const driver = this.#driver;
+    if (driver === undefined) return 'not-ready';
+    if (driver.request === undefined) return 'reads-by-itself';
+    driver.request();
+    return 'asked';
   }
 
   /** Devices came or went: one that waits for its device looks again now. */
@@ -160,7 +174,9 @@ export class SupervisedReader implements Closable {
       this.#options.log.info({ event: 'reader.ready', readerId: this.#options.id });
       this.#become({ kind: 'ready', since: clock.now() });
     }
+    if (!session.over) this.#driver = driver;
     await session.ended;
+    this.#driver = undefined;
     await this.#closeDriver(driver);
     return {
       fault:

@@ -8,6 +8,7 @@ import type { Driver, ReaderStatus, Scan } from './driver.ts';
 import { DoubleReadGate } from './double-read-gate.ts';
 import type { DoubleReadRules } from './double-read-gate.ts';
 import { SupervisedReader } from './supervised-reader.ts';
+import type { ReadRequest } from './supervised-reader.ts';
 
 export interface SupervisorOptions {
   readonly readers: readonly { readonly id: string; readonly driver: Driver }[];
@@ -65,6 +66,11 @@ export class ReaderSupervisor implements Closable {
   /** How every reader is now, in the order they were given. */
   statuses(): readonly ReaderStatus[] {
     return this.#readers.map((reader) => reader.status());
+  }
+
+  /** Has a reader read now, where it waits to be told; undefined when there is no such reader. */
+  request(readerId: string): ReadRequest | undefined {
+    return this.#readers.find((reader) => reader.status().readerId === readerId)?.request();
   }
 
   /** Devices came or went, or the machine slept: every reader that waits for its device looks again now. */

@@ -7,7 +7,6 @@ import { createLog } from '../foundation/log.ts';
 import { SystemRandom } from '../foundation/random.ts';
 import { programVersion } from '../foundation/version.ts';
 import { readEdgeConfig } from './config.ts';
-import { Till } from './till.ts';
 
 const USAGE = `stammkunde-edge: the daemon on the till
 
@@ -100,6 +99,8 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (reason) =>
     log.error({ event: 'process.unhandled', error: asError(reason) }),
   );
+  // Only now: telling of readers or checking a configuration needs none of it.
+  const { Till } = await import('./till.ts');
   const till = await Till.open(config, { clock, random: new SystemRandom(), log, version: programVersion() });
   process.stdout.write(`stammkunde-edge ${config.till} is ready: ${till.apiUrl}\n`);
 

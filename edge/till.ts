@@ -287,6 +287,7 @@ export class Till implements Closable {
         store: config.store,
         sales,
         claims: passThrough.claims,
+        requestRead: (readerId) => requestRead(supervisor, readerId),
         linking,
         status: () => ({
           sync: syncView(),
@@ -379,6 +380,19 @@ function every(clock: Clock, intervalMs: number, work: () => void): () => void {
   };
   next();
   return () => cancel();
+}
+
+function requestRead(readers: ReaderSupervisor, readerId: string): void {
+  switch (readers.request(readerId)) {
+    case 'asked':
+      return;
+    case undefined:
+      throw new StammkundeError('READER_NOT_FOUND', 'there is no such reader');
+    case 'not-ready':
+      throw new StammkundeError('READER_NOT_READY', `reader ${readerId} is not ready`);
+    case 'reads-by-itself':
+      throw new StammkundeError('READER_NOT_READY', `reader ${readerId} reads by itself`);
+  }
 }
 
 function removeOldEntries(journal: Journal, log: Log): void {

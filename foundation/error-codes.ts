@@ -95,6 +95,10 @@ export const errorCodes = {
     'The POS, or the port it is served by, is not there or went away',
     'Start the POS and check the output’s path or address; it is tried again by itself',
   ],
+  READER_NOT_READY: [
+    'The reader is not open, or reads by itself and cannot be asked to',
+    'Look at its status; only a payment terminal with mode.when on-request waits to be asked',
+  ],
   READER_NOT_FOUND: ['There is no such reader on this till', 'Use an id from GET /v1/status'],
   CLAIM_HELD: [
     'Another client has claimed the reader',

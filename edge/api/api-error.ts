@@ -30,6 +30,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   API_NOT_FOUND: 404,
   READER_NOT_FOUND: 404,
   CLAIM_HELD: 409,
+  READER_NOT_READY: 409,
   CLAIM_CLIENT_GONE: 409,
   SALE_NOT_FOUND: 404,
   SALE_CLOSED: 409,

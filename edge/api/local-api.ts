@@ -21,7 +21,7 @@ import type { StreamLimits } from './event-stream.ts';
 import { EVENT_PROTOCOL, checkSender, checkToken } from './gate.ts';
 import type { Tokens } from './gate.ts';
 import { parseBody } from './json-body.ts';
-import { claimRoutes } from './claim-routes.ts';
+import { readerRoutes } from './reader-routes.ts';
 import { linkingRoutes } from './linking-routes.ts';
 import { describeRoutes } from './open-api.ts';
 import { saleRoutes } from './sale-routes.ts';
@@ -92,7 +92,7 @@ export class LocalApi implements Closable {
       });
       await describeRoutes(app);
       guard(app, doors, tokens);
-      await app.register(claimRoutes(till.claims, stream), { prefix: '/v1' });
+      await app.register(readerRoutes(till, stream), { prefix: '/v1' });
       await app.register(saleRoutes(till), { prefix: '/v1' });
       await app.register(linkingRoutes(till), { prefix: '/v1' });
       await app.register(

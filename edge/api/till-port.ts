@@ -61,6 +61,8 @@ export interface TillPort {
     'open' | 'putBasket' | 'attach' | 'detach' | 'complete' | 'void' | 'view' | 'openViews' | 'current'
   >;
   readonly claims: ClaimsPort;
+  /** Has a reader that waits to be told read now. @throws StammkundeError READER_NOT_FOUND · READER_NOT_READY */
+  requestRead(readerId: string): void;
   readonly linking: Pick<Linking, 'current' | 'answer' | 'withdraw'>;
   status(): TillStatus;
   /** Takes a number typed by a person the way of a scan: recognised, identified, presented to the sales, told as event. */

@@ -120,6 +120,30 @@ test('a reader that waits looks again at once when devices have changed', async 
   expect(supervisor.statuses()[0]?.kind).toBe('ready');
 });
 
+test('a reader that waits to be told reads when it is asked, while it is ready and not otherwise', async () => {
+  let asked = 0;
+  let lose: () => void = () => {};
+  const supervisor = await supervise({
+    terminal: async (ports) => {
+      lose = () => ports.onLost(new StammkundeError('DRV_PORT_LOST', 'gone'));
+      return { close: async () => {}, request: () => void (asked += 1) };
+    },
+    counter: memoryDriver(new MemoryDevice()),
+  });
+  expect(supervisor.request('terminal')).toBe('not-ready');
+  await settle();
+  expect([
+    supervisor.request('terminal'),
+    supervisor.request('counter'),
+    supervisor.request('nobody'),
+  ]).toEqual(['asked', 'reads-by-itself', undefined]);
+  expect(asked).toBe(1);
+  lose();
+  await settle();
+  expect(supervisor.request('terminal')).toBe('not-ready');
+  expect(asked).toBe(1);
+});
+
 test('a device that comes while an attempt is failing is not waited for long', async () => {
   const absent = (): never => {
     throw new StammkundeError('DRV_PORT_ABSENT', 'not there');

@@ -53,7 +53,9 @@ const readCard = z.strictObject({
   when: z
     .enum(['always', 'on-request'])
     .default('always')
-    .describe('always: one reading after the other; on-request: only when the daemon is asked to'),
+    .describe(
+      'always: one reading after the other; on-request: only when the POS asks for it (POST /v1/readers/{id}/read)',
+    ),
   readTimeoutSeconds: z
     .int()
     .min(5)

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from '
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
+import { StammkundeError } from '../../../foundation/errors.ts';
 import { silentLog } from '../../../foundation/log.ts';
 import { SeededRandom } from '../../../foundation/random.ts';
 import { writeSecretFile } from '../../../foundation/secret-file.ts';
@@ -78,6 +79,10 @@ export async function openApi(
       readers: [{ id: 'counter', kind: 'serial', status: 'ready', code: null, scans: 3 }],
     }),
     claims: new ReaderClaims(['counter', 'portal'], clock),
+    requestRead: (readerId) => {
+      if (readerId === 'counter') throw new StammkundeError('READER_NOT_READY', 'reads by itself');
+      if (readerId !== 'terminal') throw new StammkundeError('READER_NOT_FOUND', 'there is no such reader');
+    },
     identifyTyped: async (number) => {
       if (number.startsWith('4')) return { kind: 'refused', code: 'PAN_REJECTED', reason: 'a payment card' };
       const card = identified(clock);

@@ -131,3 +131,17 @@ test('the description of the API tells of claims', async () => {
   expect(text).toContain('DataEventEnabled of UnifiedPOS');
   expect(text).toContain('CLAIM_HELD');
 });
+
+test('a terminal that waits to be asked is asked; other readers and no readers are told apart; the display may not', async () => {
+  const shop = await shopOfTest();
+  const read = (readerId: string, token?: string) =>
+    call(shop.api, {
+      method: 'POST',
+      path: `/v1/readers/${readerId}/read`,
+      ...(token === undefined ? {} : { token }),
+    });
+  expect(await read('terminal')).toMatchObject({ status: 202 });
+  expect(refusal(await read('counter'))).toEqual([409, 'READER_NOT_READY']);
+  expect(refusal(await read('nobody'))).toEqual([404, 'READER_NOT_FOUND']);
+  expect(refusal(await read('terminal', DISPLAY_TOKEN))).toEqual([403, 'API_READ_ONLY']);
+});

@@ -4,14 +4,35 @@ import { StammkundeError } from '../../foundation/errors.ts';
 import { ErrorBody } from './api-error.ts';
 import { ClaimRequest, ClaimView, ReaderParams, ReleaseQuery } from './api-schemas.ts';
 import type { EventStream } from './event-stream.ts';
-import type { ClaimsPort } from './till-port.ts';
+import type { TillPort } from './till-port.ts';
 
 const tags = ['readers'];
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody };
 
-/** A POS takes a reader's products for one of its connections, and lets it go. */
-export function claimRoutes(claims: ClaimsPort, stream: EventStream): FastifyPluginAsyncZod {
+/** What a POS may want of a reader: that it reads now, or that its products are for one connection alone. */
+export function readerRoutes(
+  till: Pick<TillPort, 'claims' | 'requestRead'>,
+  stream: EventStream,
+): FastifyPluginAsyncZod {
+  const { claims } = till;
   return async (app) => {
+    app.post(
+      '/readers/:readerId/read',
+      {
+        schema: {
+          tags,
+          summary: 'Have a reader read a card now',
+          description:
+            'For a payment terminal that reads on request: it asks the customer for their card once.',
+          params: ReaderParams,
+          response: { ...errors, 202: z.undefined() },
+        },
+      },
+      async ({ params }, reply) => {
+        till.requestRead(params.readerId);
+        await reply.code(202).send();
+      },
+    );
     app.post(
       '/readers/:readerId/claim',
       {
