@@ -75,7 +75,8 @@ function counterReaders(at: CounterAddresses): NonNullable<z.input<typeof EdgeCo
       id: READERS.zvt,
       kind: 'zvt',
       terminal: { kind: 'tcp', host, port: at.terminalPort },
-      mode: { kind: 'read-card' },
+      // Nobody leaves a virtual card in the terminal; a person holds it out again at once.
+      mode: { kind: 'read-card', sameCardMs: 500 },
     },
   ];
 }
