@@ -1,3 +1,4 @@
+import { SAME_TRIGGER_MS } from '../drivers/double-read.ts';
 import type { Clock } from '../foundation/clock.ts';
 import { sleep } from '../foundation/clock.ts';
 import { uuidV7 } from '../foundation/random.ts';
@@ -33,8 +34,10 @@ const EVENT_DEADLINE_MS = 5_000;
 const DISCONNECT_DEADLINE_MS = 30_000;
 const CONFIRM_DEADLINE_MS = 90_000;
 const LOOK_EVERY_MS = 100;
-/** Between two scans, ms: a person is no faster, and a reader may take less for one scan seen twice. */
+/** Between two scans, ms: no person is faster. */
 const SCAN_GAP_MS = 20;
+/** Between two scans of the same code, ms: in less than {@link SAME_TRIGGER_MS} the till takes them for one. */
+const SAME_CODE_GAP_MS = 2 * SAME_TRIGGER_MS;
 
 interface Sold {
   readonly sale: SaleView;
@@ -52,6 +55,8 @@ export class UnattendedShop {
   readonly #random: Random;
   readonly #say: (line: string) => void;
   readonly #differences: Differences = [];
+  /** When each code was last before the scanner, monotonic ms. */
+  readonly #shownAt = new Map<string, number>();
   readonly #tookMs: number[] = [];
   readonly #sold: Sold[] = [];
   #scans = 0;
@@ -145,7 +150,7 @@ export class UnattendedShop {
   }
 
   async #show({ card, verdict, member }: ShowableCard): Promise<void> {
-    await sleep(this.#clock, SCAN_GAP_MS);
+    await this.#aimAt(card.number);
     const identified = this.#events.next('identified', () => true, EVENT_DEADLINE_MS);
     await this.#shop.scanners.serial.send(scannerFrame(card.scannerPrefix, card.number));
     const { identification, tookMs } = await identified;
@@ -161,8 +166,15 @@ export class UnattendedShop {
     }
   }
 
+  /** Takes as long as a hand does from one code to the next. */
+  async #aimAt(code: string): Promise<void> {
+    const before = this.#shownAt.get(code) ?? Number.NEGATIVE_INFINITY;
+    await sleep(this.#clock, Math.max(SCAN_GAP_MS, before + SAME_CODE_GAP_MS - this.#clock.monotonicMs()));
+    this.#shownAt.set(code, this.#clock.monotonicMs());
+  }
+
   async #scanProduct({ scanned }: PlannedSale): Promise<void> {
-    await sleep(this.#clock, SCAN_GAP_MS);
+    await this.#aimAt(scanned.gtin);
     const told = this.#events.next('scan', (scan) => scan.readerId === READERS.serial, EVENT_DEADLINE_MS);
     await this.#shop.scanners.serial.send(scannerFrame(']E0', scanned.gtin));
     const { outcome } = await told;
