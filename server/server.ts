@@ -35,7 +35,8 @@ import { AppCodes } from './devices/app-codes.ts';
 import { Devices } from './devices/devices.ts';
 import { RotatingCodes } from './devices/rotating-codes.ts';
 import { FeedPublisher } from './feed/feed-publisher.ts';
-import { FeedResponder } from './feed/feed-responder.ts';
+import { answerFeedPage } from './feed/feed-store.ts';
+import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
 import { TillStates } from './intake/till-states.ts';
 import { loadApiToken, loadKeys, SERVER_USER, serverToken } from './keys.ts';
@@ -128,13 +129,20 @@ async function compose(
   const codes = { database, indexer, tenant: config.tenant, serverSecret: keys.secret, clock, random };
   const appCodes = new AppCodes(codes);
   const rotatingCodes = new RotatingCodes(codes);
-  const responder = new FeedResponder({
+  const responder = new RequestResponder({
     ...shared,
     bus: outbox,
-    judgeCode: (till, question) =>
-      question.kind === 'app-code.confirm'
-        ? appCodes.confirm(till, question)
-        : rotatingCodes.verify(question),
+    handlers: {
+      'feed.page': (_till, question) => answerFeedPage(database, question),
+      'app-code.confirm': async (till, question) => ({
+        kind: question.kind,
+        verdict: await appCodes.confirm(till, question),
+      }),
+      'rotating-code.verify': async (_till, question) => ({
+        kind: question.kind,
+        verdict: await rotatingCodes.verify(question),
+      }),
+    },
   });
   const states = new TillStates(shared);
 
@@ -233,7 +241,7 @@ function healthOf(parts: {
   readonly database: Database;
   readonly bus: Bus;
   readonly intake: Intake;
-  readonly responder: FeedResponder;
+  readonly responder: RequestResponder;
   readonly publisher: FeedPublisher;
   readonly clock: Clock;
 }): () => Promise<Health> {

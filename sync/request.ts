@@ -7,7 +7,7 @@ import type { Random } from '../foundation/random.ts';
 import { uuidV7 } from '../foundation/random.ts';
 import type { Bus, Subscription } from './bus.ts';
 import type { TillId } from './contract/ids.ts';
-import type { Answers, Request, Response } from './contract/messages.ts';
+import type { Answer, Question, QuestionKind, Request, Response } from './contract/messages.ts';
 import type { Topics } from './contract/topics.ts';
 import { encode } from './contract/wire.ts';
 import type { StatementReader } from './statement-reader.ts';
@@ -22,8 +22,6 @@ export interface RequestLimits {
 }
 
 const defaultRequestLimits: RequestLimits = { inFlightMax: 4, waitingMax: 64, deadlineMs: 20_000 };
-
-type Answer = Extract<Response, { ok: true }>;
 
 interface Pending {
   readonly request: Request;
@@ -87,9 +85,7 @@ export class RequestClient implements Closable {
    * @throws StammkundeError BUS_UNREACHABLE without a connection or when it breaks · BUS_TIMEOUT after the deadline or
    *   when too many are waiting · the code the server refuses with, or REQ_REFUSED when that is not known here
    */
-  async ask<K extends keyof Answers>(
-    body: Extract<Request['body'], { readonly kind: K }>,
-  ): Promise<Answers[K]> {
+  async ask<K extends QuestionKind>(body: Question<K>): Promise<Answer<K>> {
     if (this.#bus?.connected !== true) {
       throw new StammkundeError('BUS_UNREACHABLE', `${body.kind} cannot be asked without a connection`);
     }
@@ -108,11 +104,10 @@ export class RequestClient implements Closable {
     this.#sendWaiting();
     try {
       const answer = await promise;
-      if ((body.kind === 'feed.page') !== 'page' in answer) {
-        throw new StammkundeError('WIRE_MALFORMED', `${body.kind} was answered with something else`);
+      if (!answers(answer, body.kind)) {
+        throw new StammkundeError('WIRE_MALFORMED', `${body.kind} was answered with ${answer.kind}`);
       }
-      // Only a page answers a page, and the other questions share one form, as checked just above.
-      return answer as Answers[K];
+      return answer;
     } finally {
       cancel();
       this.#waiting.delete(pending);
@@ -154,7 +149,7 @@ export class RequestClient implements Closable {
     const pending = this.#inFlight.get(response.requestId);
     if (pending === undefined) return;
     if (response.serverTime !== undefined) this.#onServerTime(response.serverTime);
-    if (response.ok) pending.resolve(response);
+    if (response.ok) pending.resolve(response.answer);
     else pending.reject(refusal(response));
   }
 
@@ -163,6 +158,10 @@ export class RequestClient implements Closable {
       pending.reject(new StammkundeError('BUS_UNREACHABLE', reason));
     }
   }
+}
+
+function answers<K extends QuestionKind>(answer: Answer, kind: K): answer is Answer<K> {
+  return answer.kind === kind;
 }
 
 function refusal(response: Extract<Response, { ok: false }>): StammkundeError {

@@ -7,7 +7,7 @@ import type { Log } from '../foundation/log.ts';
 import type { Random } from '../foundation/random.ts';
 import type { Bus, BusOpening } from './bus.ts';
 import { CommandListener } from './commands.ts';
-import type { AppCodeConfirm, CodeAnswer, RotatingCodeVerify } from './contract/code-requests.ts';
+import type { AppCodeConfirm, CodeVerdict, RotatingCodeVerify } from './contract/code-requests.ts';
 import type { FeedPage, FeedPosition } from './contract/feed.ts';
 import type { TenantId } from './contract/ids.ts';
 import type { EntryVerdict, FeedUrgent } from './contract/messages.ts';
@@ -202,12 +202,12 @@ export class TillLink implements Closable {
    * What the server says of an app code or a rotating code.
    * @throws as {@link RequestClient.ask}
    */
-  async judgeCode(question: AppCodeConfirm | RotatingCodeVerify): Promise<CodeAnswer['verdict']> {
+  async judgeCode(question: AppCodeConfirm | RotatingCodeVerify): Promise<CodeVerdict> {
     switch (question.kind) {
       case 'app-code.confirm':
-        return (await this.#requests.ask<'app-code.confirm'>(question)).verdict;
+        return (await this.#requests.ask(question)).verdict;
       case 'rotating-code.verify':
-        return (await this.#requests.ask<'rotating-code.verify'>(question)).verdict;
+        return (await this.#requests.ask(question)).verdict;
     }
   }
 

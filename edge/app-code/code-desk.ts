@@ -5,7 +5,7 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import { deviceIdentifier } from '../../sync/contract/app-code/app-code.ts';
 import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
-import type { AppCodeConfirm, CodeAnswer, RotatingCodeVerify } from '../../sync/contract/code-requests.ts';
+import type { AppCodeConfirm, CodeVerdict, RotatingCodeVerify } from '../../sync/contract/code-requests.ts';
 import type { Credential, TrustLevel } from '../../sync/contract/credential.ts';
 import type { ReplicaView } from '../identification/replica-view.ts';
 import type { PresentedCode } from '../recognition/presented-code.ts';
@@ -43,7 +43,7 @@ export class CodeDesk implements Closable {
   readonly #verifier: AppCodeVerifier;
   readonly #indexer: BlindIndexer;
   readonly #replica: Pick<ReplicaView, 'credential'>;
-  readonly #ask: (question: CodeQuestion) => Promise<CodeAnswer['verdict']>;
+  readonly #ask: (question: CodeQuestion) => Promise<CodeVerdict>;
   readonly #isOnline: () => boolean;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -55,7 +55,7 @@ export class CodeDesk implements Closable {
     readonly indexer: BlindIndexer;
     readonly replica: Pick<ReplicaView, 'credential'>;
     /** @throws StammkundeError when no answer comes */
-    readonly ask: (question: CodeQuestion) => Promise<CodeAnswer['verdict']>;
+    readonly ask: (question: CodeQuestion) => Promise<CodeVerdict>;
     readonly isOnline: () => boolean;
     readonly clock: Clock;
     readonly log: Log;
@@ -121,7 +121,7 @@ export class CodeDesk implements Closable {
     await Promise.all(this.#asking);
   }
 
-  async #answerTo(question: CodeQuestion): Promise<CodeAnswer['verdict'] | undefined> {
+  async #answerTo(question: CodeQuestion): Promise<CodeVerdict | undefined> {
     try {
       return await withDeadline(this.#ask(question), {
         clock: this.#clock,
@@ -141,7 +141,7 @@ export class CodeDesk implements Closable {
 function afterAnswer(
   credential: Credential,
   question: CodeQuestion,
-  verdict: CodeAnswer['verdict'],
+  verdict: CodeVerdict,
 ): Trusted | undefined {
   // A typed number stays one.
   const trust = credential.trust === 'L0' ? 'L0' : 'L1';

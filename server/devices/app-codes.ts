@@ -4,7 +4,7 @@ import { deviceIdentifier, readAppCode } from '../../sync/contract/app-code/app-
 import { ageFault, defaultAppCodeRules } from '../../sync/contract/app-code/freshness.ts';
 import { isSignedBy, verifyingKey } from '../../sync/contract/app-code/signature.ts';
 import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
-import type { AppCodeConfirm, CodeAnswer } from '../../sync/contract/code-requests.ts';
+import type { AppCodeConfirm, CodeVerdict } from '../../sync/contract/code-requests.ts';
 import type { TenantId, TillId } from '../../sync/contract/ids.ts';
 import type { Database } from '../database/database.ts';
 import { readOwned } from './owned-credential.ts';
@@ -40,7 +40,7 @@ export class AppCodes {
   }
 
   /** The same code from the same till is confirmed again: its first answer may have been lost. */
-  async confirm(till: TillId, { code: hex }: AppCodeConfirm): Promise<CodeAnswer['verdict']> {
+  async confirm(till: TillId, { code: hex }: AppCodeConfirm): Promise<CodeVerdict> {
     const read = readAppCode(Buffer.from(hex, 'hex'));
     if (!read.ok) return 'refused';
     const { code } = read;

@@ -6,7 +6,7 @@ import {
   oneTimePassword,
   totpAlgorithms,
 } from '../../sync/contract/app-code/rotating-code.ts';
-import type { CodeAnswer, RotatingCodeVerify } from '../../sync/contract/code-requests.ts';
+import type { CodeVerdict, RotatingCodeVerify } from '../../sync/contract/code-requests.ts';
 import type { Database } from '../database/database.ts';
 import type { Rotation, RotationSettings } from './device.ts';
 import { readOwned } from './owned-credential.ts';
@@ -69,7 +69,7 @@ export class RotatingCodes {
   }
 
   /** Says whether a one-time password is right, and takes each only once (RFC 6238, 5.2). */
-  async verify({ index, at, password }: RotatingCodeVerify): Promise<CodeAnswer['verdict']> {
+  async verify({ index, at, password }: RotatingCodeVerify): Promise<CodeVerdict> {
     const now = this.#clock.now();
     return this.#database.transaction(async (tx) => {
       const owned = await readOwned(tx, index, now);

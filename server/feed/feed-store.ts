@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
+import { StammkundeError } from '../../foundation/errors.ts';
 import type { FeedHead, FeedPage, FeedPageRequest, FeedPosition } from '../../sync/contract/feed.ts';
+import type { Answer } from '../../sync/contract/messages.ts';
 import type {
   CredentialDocument,
   CustomerDocument,
@@ -48,6 +50,20 @@ export async function readFeedPage(db: Queries, epoch: string, request: FeedPage
     position: { epoch, xid: last.xid, seq: last.seq },
     more: cut || rows.length === request.limit,
   };
+}
+
+/**
+ * A page as the answer to a till that asked for it.
+ * @throws StammkundeError REP_EPOCH_CHANGED when it asks from a position in another history
+ */
+export async function answerFeedPage(
+  { db, epoch }: { readonly db: Queries; readonly epoch: string },
+  question: FeedPageRequest,
+): Promise<Answer<'feed.page'>> {
+  if (question.after !== null && question.after.epoch !== epoch) {
+    throw new StammkundeError('REP_EPOCH_CHANGED', 'the position belongs to another history');
+  }
+  return { kind: 'feed.page', page: await readFeedPage(db, epoch, question) };
 }
 
 /** Where each collection stands, by the same rule as {@link readFeedPage}. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { APP_CODE_BYTES } from './app-code/app-code.ts';
 import { BLIND_INDEX_PATTERN } from './blind-index.ts';
-import { InstantMs, Uuid } from './ids.ts';
+import { InstantMs } from './ids.ts';
 
 /** Asks whether an app code, verified at the till already, is good everywhere: not revoked, not shown elsewhere. */
 export const AppCodeConfirm = z.strictObject({
@@ -21,18 +21,17 @@ export const RotatingCodeVerify = z.strictObject({
 });
 
 /** What the server says of a code. Only `confirmed` raises trust. */
-const codeVerdicts = ['confirmed', 'replayed', 'refused', 'unknown'] as const;
+export const CodeVerdict = z
+  .enum(['confirmed', 'replayed', 'refused', 'unknown'])
+  .describe(
+    'replayed: shown at another till or before · refused: wrong, late or revoked · unknown: no such code here',
+  );
+export type CodeVerdict = z.infer<typeof CodeVerdict>;
 
-export const CodeAnswer = z.strictObject({
-  requestId: Uuid,
-  ok: z.literal(true),
-  serverTime: InstantMs.optional(),
-  verdict: z
-    .enum(codeVerdicts)
-    .describe(
-      'replayed: shown at another till or before · refused: wrong, late or revoked · unknown: no such code here',
-    ),
+export const AppCodeAnswer = z.strictObject({ kind: z.literal('app-code.confirm'), verdict: CodeVerdict });
+export const RotatingCodeAnswer = z.strictObject({
+  kind: z.literal('rotating-code.verify'),
+  verdict: CodeVerdict,
 });
 export type AppCodeConfirm = z.infer<typeof AppCodeConfirm>;
 export type RotatingCodeVerify = z.infer<typeof RotatingCodeVerify>;
-export type CodeAnswer = z.infer<typeof CodeAnswer>;

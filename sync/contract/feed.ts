@@ -35,6 +35,8 @@ export const FeedPage = z.strictObject({
 });
 export type FeedPage = z.infer<typeof FeedPage>;
 
+export const FeedPageAnswer = z.strictObject({ kind: z.literal('feed.page'), page: FeedPage });
+
 /** Where each collection of the feed stands; retained, so a till that connects learns at once whether it is behind. */
 export const FeedHead = z.strictObject({
   heads: z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { AppCodeConfirm, CodeAnswer, RotatingCodeVerify } from './code-requests.ts';
-import { FeedHead, FeedPage, FeedPageRequest } from './feed.ts';
+import { AppCodeAnswer, AppCodeConfirm, RotatingCodeAnswer, RotatingCodeVerify } from './code-requests.ts';
+import { FeedHead, FeedPageAnswer, FeedPageRequest } from './feed.ts';
 import { InstantMs, TillId, Uuid } from './ids.ts';
 import { Hash, JournalEntry } from './journal-entry.ts';
 import { CredentialDocument, CustomerDocument } from './replica-documents.ts';
@@ -47,25 +47,29 @@ export const Receipt = z.strictObject({
 });
 export type Receipt = z.infer<typeof Receipt>;
 
+/** What a till may ask. */
+const Question = z.discriminatedUnion('kind', [FeedPageRequest, AppCodeConfirm, RotatingCodeVerify]);
+type AnyQuestion = z.infer<typeof Question>;
+export type QuestionKind = AnyQuestion['kind'];
+export type Question<K extends QuestionKind = QuestionKind> = Extract<AnyQuestion, { readonly kind: K }>;
+
+/** What it is answered: each kind of question has the answer of its kind. */
+const Answer = z.discriminatedUnion('kind', [FeedPageAnswer, AppCodeAnswer, RotatingCodeAnswer]);
+type AnyAnswer = z.infer<typeof Answer>;
+export type Answer<K extends QuestionKind = QuestionKind> = Extract<AnyAnswer, { readonly kind: K }>;
+
 /** till → server: asks something; the answer names the same requestId. */
-export const Request = z.strictObject({
-  till: TillId,
-  requestId: Uuid,
-  body: z.discriminatedUnion('kind', [FeedPageRequest, AppCodeConfirm, RotatingCodeVerify]),
-});
+export const Request = z.strictObject({ till: TillId, requestId: Uuid, body: Question });
 export type Request = z.infer<typeof Request>;
 
-const PageAnswer = z.strictObject({
-  requestId: Uuid,
-  ok: z.literal(true),
-  serverTime: InstantMs.optional(),
-  page: FeedPage,
-});
-
 /** server → till. `serverTime` is when the answer was made: it answers a question just asked, so it is no old one. */
-export const Response = z.union([
-  PageAnswer,
-  CodeAnswer,
+export const Response = z.discriminatedUnion('ok', [
+  z.strictObject({
+    requestId: Uuid,
+    ok: z.literal(true),
+    serverTime: InstantMs.optional(),
+    answer: Answer,
+  }),
   z.strictObject({
     requestId: Uuid,
     ok: z.literal(false),
@@ -74,12 +78,6 @@ export const Response = z.union([
     message: z.string().max(500),
   }),
 ]);
-/** What each question is answered with. */
-export interface Answers {
-  'feed.page': z.infer<typeof PageAnswer>;
-  'app-code.confirm': CodeAnswer;
-  'rotating-code.verify': CodeAnswer;
-}
 export type Response = z.infer<typeof Response>;
 
 /** till → server, retained, and the broker's last will: is the till there, and is it well. */

@@ -12,7 +12,8 @@ import { topicsOf } from '../../sync/contract/topics.ts';
 import { verifyStatement } from '../../sync/contract/server-signature.ts';
 import type { Receipt } from '../../sync/contract/messages.ts';
 import { Database } from '../../server/database/database.ts';
-import { FeedResponder } from '../../server/feed/feed-responder.ts';
+import { answerFeedPage } from '../../server/feed/feed-store.ts';
+import { RequestResponder } from '../../server/requests/request-responder.ts';
 import { Intake } from '../../server/intake/intake.ts';
 import { readTrialBalance } from '../../server/ledger/ledger-store.ts';
 import { Statements } from '../../server/statements.ts';
@@ -321,12 +322,16 @@ test('closing while the database is away ends at once and acknowledges nothing',
 });
 
 test('a request is answered to its till alone; another history, another till and a flood are not served', async () => {
-  const responder = new FeedResponder({
-    database,
+  const unknown = { verdict: 'unknown' } as const;
+  const responder = new RequestResponder({
     topics,
     statements,
     bus,
-    judgeCode: () => Promise.resolve('unknown'),
+    handlers: {
+      'feed.page': (_till, question) => answerFeedPage(database, question),
+      'app-code.confirm': (_till, { kind }) => Promise.resolve({ kind, ...unknown }),
+      'rotating-code.verify': (_till, { kind }) => Promise.resolve({ kind, ...unknown }),
+    },
     clock,
     log,
   });
@@ -345,7 +350,7 @@ test('a request is answered to its till alone; another history, another till and
   await responder.idle();
   await settle();
   expect(answers()).toMatchObject([
-    { topic: topics.response(one.till), body: { ok: true, page: { more: false } } },
+    { topic: topics.response(one.till), body: { ok: true, answer: { page: { more: false } } } },
     { body: { ok: false, code: 'REP_EPOCH_CHANGED' } },
   ]);
   for (let i = 0; i < 500; i += 1) ask(null);

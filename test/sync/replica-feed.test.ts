@@ -69,7 +69,7 @@ function feedOf(total: number, chunk: () => number, epoch = 'e1') {
     return {
       requestId: request.requestId,
       ok: true,
-      page: { documents, position: at(to, epoch), more: to < total },
+      answer: { kind: 'feed.page', page: { documents, position: at(to, epoch), more: to < total } },
     };
   };
 }
@@ -105,7 +105,7 @@ describe('pulling the feed', () => {
     server.respond = ({ requestId }) => ({
       requestId,
       ok: true,
-      page: { documents: [], position: at(3), more: true },
+      answer: { kind: 'feed.page', page: { documents: [], position: at(3), more: true } },
     });
     await expect(feed.pull('customers', null, 10)).rejects.toMatchObject({ code: 'WIRE_MALFORMED' });
     expect(server.requests).toHaveLength(2);

@@ -8,7 +8,8 @@ const QUESTION = { kind: 'feed.page', collection: 'customers', after: null, limi
 const LIMITS = { inFlightMax: 2, waitingMax: 3, deadlineMs: 5_000 };
 
 function answerTo(request: Request, seq = 1): Response {
-  return { requestId: request.requestId, ok: true, page: { documents: [], position: at(seq), more: false } };
+  const page = { documents: [], position: at(seq), more: false };
+  return { requestId: request.requestId, ok: true, answer: { kind: 'feed.page', page } };
 }
 
 describe('asking the server', () => {

@@ -131,7 +131,7 @@ describe('the till’s end', () => {
     server.respond = ({ requestId }) => ({
       requestId,
       ok: true,
-      page: { documents: [], position: at(2), more: false },
+      answer: { kind: 'feed.page', page: { documents: [], position: at(2), more: false } },
     });
     await expect(link.pull('offers', null, 10)).resolves.toMatchObject({ position: at(2) });
     server.send('urgent', { position: at(2), credentials: [], customers: [] });

@@ -86,7 +86,7 @@ test('sales made while the broker is dead arrive, each once, after it is back', 
   server.respond = ({ requestId }) => ({
     requestId,
     ok: true,
-    page: { documents: [], position: at(2), more: false },
+    answer: { kind: 'feed.page', page: { documents: [], position: at(2), more: false } },
   });
   await expect(link.pull('offers', null, 10)).resolves.toMatchObject({ position: at(2) });
 });
