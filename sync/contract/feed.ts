@@ -15,6 +15,9 @@ export const FeedPosition = z.strictObject({
 });
 export type FeedPosition = z.infer<typeof FeedPosition>;
 
+/** A document as it travels to a till: its fields, and whether it is gone. Of one that is gone only the key is told. */
+export const ReplicaDocument = z.looseObject({ _deleted: z.boolean() });
+
 /** Asks for what changed in a collection after a position. */
 export const FeedPageRequest = z.strictObject({
   kind: z.literal('feed.page'),
@@ -26,10 +29,7 @@ export type FeedPageRequest = z.infer<typeof FeedPageRequest>;
 
 /** One reply may hold fewer documents than asked for, to keep the packet small; only `more: false` means the end. */
 export const FeedPage = z.strictObject({
-  documents: z
-    .array(z.looseObject({ _deleted: z.boolean() }))
-    .max(10_000)
-    .describe('Documents of the collection, each with _deleted'),
+  documents: z.array(ReplicaDocument).max(10_000).describe('Documents of the collection, each with _deleted'),
   position: FeedPosition.describe('Where the next page starts'),
   more: z.boolean(),
 });

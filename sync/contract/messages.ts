@@ -3,6 +3,7 @@ import { AppCodeAnswer, AppCodeConfirm, RotatingCodeAnswer, RotatingCodeVerify }
 import { FeedHead, FeedPageAnswer, FeedPageRequest } from './feed.ts';
 import { InstantMs, TillId, Uuid } from './ids.ts';
 import { Hash, JournalEntry } from './journal-entry.ts';
+import { BucketAnswer, BucketRequest, RangesAnswer, RangesRequest } from './ranges.ts';
 import { CredentialDocument, CustomerDocument } from './replica-documents.ts';
 import { FeedPosition } from './feed.ts';
 
@@ -48,13 +49,25 @@ export const Receipt = z.strictObject({
 export type Receipt = z.infer<typeof Receipt>;
 
 /** What a till may ask. */
-const Question = z.discriminatedUnion('kind', [FeedPageRequest, AppCodeConfirm, RotatingCodeVerify]);
+const Question = z.discriminatedUnion('kind', [
+  FeedPageRequest,
+  RangesRequest,
+  BucketRequest,
+  AppCodeConfirm,
+  RotatingCodeVerify,
+]);
 type AnyQuestion = z.infer<typeof Question>;
 export type QuestionKind = AnyQuestion['kind'];
 export type Question<K extends QuestionKind = QuestionKind> = Extract<AnyQuestion, { readonly kind: K }>;
 
 /** What it is answered: each kind of question has the answer of its kind. */
-const Answer = z.discriminatedUnion('kind', [FeedPageAnswer, AppCodeAnswer, RotatingCodeAnswer]);
+const Answer = z.discriminatedUnion('kind', [
+  FeedPageAnswer,
+  RangesAnswer,
+  BucketAnswer,
+  AppCodeAnswer,
+  RotatingCodeAnswer,
+]);
 type AnyAnswer = z.infer<typeof Answer>;
 export type Answer<K extends QuestionKind = QuestionKind> = Extract<AnyAnswer, { readonly kind: K }>;
 
