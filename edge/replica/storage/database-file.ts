@@ -6,7 +6,7 @@ import { storageFault } from './faults.ts';
 import type { FilledSettings } from './settings.ts';
 
 /** Layout of the tables in the file. A file of another layout is loaded again, never converted. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 const APPLICATION_ID = 0x53744b75; // 'StKu'
 const KEY_BYTES = 32;
 const PAGE_BYTES = 4096;
@@ -15,10 +15,53 @@ const SALT_BYTES = 16;
 const FLIPPED_BITS_MAX = 8;
 
 /**
- * Opens the file for this process alone and proves that it can be read.
+ * Opens the file for writing and proves that it can be read. The caller holds the {@link ProcessLock}.
  * @throws StammkundeError KEY_UNREADABLE (not 32 bytes), REP_WRONG_KEY, REP_CORRUPT, DATA_IN_USE, DATA_UNWRITABLE, DATA_DISK_FULL
  */
 export function openDatabaseFile(settings: FilledSettings): Database.Database {
+  return openConnection(settings, {}, (database) => {
+    database.pragma(`page_size=${PAGE_BYTES}`);
+    database.pragma('journal_mode=WAL');
+    database.pragma(`synchronous=${settings.synchronous}`);
+    database.pragma('secure_delete=ON');
+    database.pragma(`cache_size=-${settings.cacheKiB}`);
+    database.pragma('journal_size_limit=16777216');
+    database.pragma(`wal_autocheckpoint=${settings.checkpointPages}`);
+    database.exec('BEGIN EXCLUSIVE');
+    const layout: unknown = database.pragma('user_version', { simple: true });
+    if (layout === 0) {
+      database.pragma(`application_id=${APPLICATION_ID}`);
+      database.pragma(`user_version=${LAYOUT}`);
+    } else {
+      checkLayout(layout, settings.file);
+    }
+    database.exec('COMMIT');
+  });
+}
+
+/** What a reader's connection needs to know. */
+export type ReadingSettings = Pick<FilledSettings, 'file' | 'key' | 'cacheKiB'>;
+
+/** How long a reader waits for whoever is reading in a WAL that a dead process left, ms. */
+const RECOVERY_WAIT_MS = 2_000;
+
+/**
+ * Opens the file for reading alone, whether or not a writer has it open.
+ * @throws as {@link openDatabaseFile}; DATA_UNWRITABLE also when there is no such file
+ */
+export function openFileForReading(settings: ReadingSettings): Database.Database {
+  const options = { readonly: true, fileMustExist: true, timeout: RECOVERY_WAIT_MS };
+  return openConnection(settings, options, (database) => {
+    database.pragma(`cache_size=-${settings.cacheKiB}`);
+    checkLayout(database.pragma('user_version', { simple: true }), settings.file);
+  });
+}
+
+function openConnection(
+  settings: ReadingSettings,
+  options: Database.Options,
+  prepare: (database: Database.Database) => void,
+): Database.Database {
   const { file, key } = settings;
   if (key !== undefined && key.length !== KEY_BYTES) {
     throw new StammkundeError(
@@ -29,8 +72,16 @@ export function openDatabaseFile(settings: FilledSettings): Database.Database {
   let database: Database.Database | undefined;
   try {
     if (file !== ':memory:') inspectHeader(file, key);
-    database = new Database(file, { timeout: 0 });
-    prepareConnection(database, settings);
+    database = new Database(file, { timeout: 0, ...options });
+    if (key !== undefined && file !== ':memory:') {
+      const hex = Buffer.from(key).toString('hex');
+      database.pragma("cipher='aegis'");
+      database.pragma(`key='raw:${hex}${keyMark(key).toString('hex')}'`);
+    }
+    database.pragma('temp_store=MEMORY');
+    database.pragma('cell_size_check=ON');
+    database.pragma('trusted_schema=OFF');
+    prepare(database);
     return database;
   } catch (error) {
     database?.close();
@@ -43,37 +94,9 @@ export function openDatabaseFile(settings: FilledSettings): Database.Database {
   }
 }
 
-function prepareConnection(database: Database.Database, settings: FilledSettings): void {
-  const { key, cacheKiB, synchronous } = settings;
-  if (key !== undefined && settings.file !== ':memory:') {
-    const hex = Buffer.from(key).toString('hex');
-    database.pragma("cipher='aegis'");
-    database.pragma(`key='raw:${hex}${keyMark(key).toString('hex')}'`);
-  }
-  database.pragma(`page_size=${PAGE_BYTES}`);
-  // One process owns a replica: a second one is told so at once, and no shared-memory file with an index of the WAL
-  // (which no cipher covers) is left beside the base.
-  database.pragma('locking_mode=EXCLUSIVE');
-  database.pragma('journal_mode=WAL');
-  database.pragma(`synchronous=${synchronous}`);
-  database.pragma('secure_delete=ON');
-  database.pragma('temp_store=MEMORY');
-  database.pragma(`cache_size=-${cacheKiB}`);
-  database.pragma('journal_size_limit=16777216');
-  database.pragma('cell_size_check=ON');
-  database.pragma('trusted_schema=OFF');
-  database.exec('BEGIN EXCLUSIVE');
-  const layout: unknown = database.pragma('user_version', { simple: true });
-  if (layout === 0) {
-    database.pragma(`application_id=${APPLICATION_ID}`);
-    database.pragma(`user_version=${LAYOUT}`);
-  } else if (layout !== LAYOUT) {
-    throw new StammkundeError(
-      'REP_CORRUPT',
-      `${settings.file} has layout ${String(layout)}, expected ${LAYOUT}`,
-    );
-  }
-  database.exec('COMMIT');
+function checkLayout(layout: unknown, file: string): void {
+  if (layout === LAYOUT) return;
+  throw new StammkundeError('REP_CORRUPT', `${file} has layout ${String(layout)}, expected ${LAYOUT}`);
 }
 
 /**
@@ -87,6 +110,9 @@ function keyMark(key: Uint8Array): Buffer {
 /**
  * Looks at the first bytes of an existing file (https://sqlite.org/fileformat2.html section 1.3). With encryption,
  * bytes 0–15 are the key's mark and 16–23 stay in the clear.
+ *
+ * Closing the descriptor drops what POSIX locks this process has on the file. Between its own connections SQLite keeps
+ * count without them, and other processes are kept away from it by the {@link ProcessLock}.
  * @throws StammkundeError REP_CORRUPT or REP_WRONG_KEY
  */
 function inspectHeader(file: string, key: Uint8Array | undefined): void {

@@ -1,7 +1,10 @@
 import type Database from 'better-sqlite3-multiple-ciphers';
 import { StammkundeError, asError, isFault } from '../../../foundation/errors.ts';
 import { openDatabaseFile } from './database-file.ts';
+import { syncFolder } from './folder-sync.ts';
 import { storageFault } from './faults.ts';
+import { ProcessLock } from './process-lock.ts';
+import type { TableLayout } from './schema-tables.ts';
 import type { FilledSettings } from './settings.ts';
 
 /** A prepared statement; what it is given and gives is known to its user alone. */
@@ -10,8 +13,11 @@ export type Statement = Database.Statement<unknown[], unknown>;
 /** Statements kept prepared. Those of collections are few; the rest are shapes of queries, the oldest of which go first. */
 const STATEMENTS_MAX = 256;
 
+/** How long `sync` waits for readers of this process to finish a read, ms. */
+const SYNC_WAIT_MS = 1_000;
+
 /**
- * The one connection to a file, shared by all collections in it.
+ * The one writing connection to a file, shared by all collections in it.
  *
  *   usable ──first unexpected error──▶ poisoned ──close──▶ closed
  *      └───────────────close────────────────────────────────▲
@@ -21,7 +27,9 @@ const STATEMENTS_MAX = 256;
  */
 export class SqliteDatabase {
   readonly settings: FilledSettings;
+  readonly #lock: ProcessLock | undefined;
   readonly #connection: Database.Database;
+  readonly #layouts = new Map<number, TableLayout>();
   readonly #statements = new Map<string, Statement>();
   #poison: Error | undefined;
   #depth = 0;
@@ -29,7 +37,13 @@ export class SqliteDatabase {
   /** @throws as {@link openDatabaseFile} */
   constructor(settings: FilledSettings) {
     this.settings = settings;
-    this.#connection = openDatabaseFile(settings);
+    this.#lock = settings.file === ':memory:' ? undefined : ProcessLock.take(settings.file);
+    try {
+      this.#connection = openDatabaseFile(settings);
+    } catch (error) {
+      this.#lock?.release();
+      throw error;
+    }
   }
 
   /** The first unexpected error, once there was one. */
@@ -127,11 +141,54 @@ export class SqliteDatabase {
     this.#connection.exec(sql);
   }
 
+  /** The layout of a collection's tables, made once however many instances of the collection there are. */
+  layout(id: number, make: () => TableLayout): TableLayout {
+    const known = this.#layouts.get(id);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#layouts.set(id, made);
+    return made;
+  }
+
+  forgetLayout(id: number): void {
+    this.#layouts.delete(id);
+  }
+
+  /**
+   * Brings everything committed into the file itself and onto the medium: the WAL is empty afterwards. One slice of at
+   * most some thousand pages.
+   * @throws StammkundeError REP_POISONED, its cause DATA_IN_USE when a reader would not let go of the WAL
+   */
+  sync(): void {
+    if (this.settings.file === ':memory:') return;
+    this.guard(() => {
+      this.before('sync', '');
+      this.#connection.pragma('synchronous=FULL');
+      this.#connection.pragma(`busy_timeout=${SYNC_WAIT_MS}`);
+      try {
+        // A checkpoint syncs the file only if it has pages to bring; this makes sure of one.
+        this.#connection.pragma(
+          `user_version=${String(this.#connection.pragma('user_version', { simple: true }))}`,
+        );
+        const busy: unknown = this.#connection.pragma('wal_checkpoint(TRUNCATE)', { simple: true });
+        if (busy !== 0) throw new StammkundeError('DATA_IN_USE', `${this.settings.file} is being read`);
+      } finally {
+        this.#connection.pragma(`synchronous=${this.settings.synchronous}`);
+        this.#connection.pragma('busy_timeout=0');
+      }
+      syncFolder(this.settings.file);
+    });
+  }
+
   /** Folds the WAL back into the file. Idempotent; whoever still holds the database is refused from then on. */
   close(): void {
     this.#poison ??= new Error(`${this.settings.file} is closed`);
     this.#statements.clear();
-    this.#connection.close();
+    try {
+      this.#connection.close();
+    } finally {
+      this.#lock?.release();
+    }
   }
 
   #rollback(): void {

@@ -10,8 +10,14 @@ import type {
 } from 'rxdb';
 import { StammkundeError, asError } from '../../../foundation/errors.ts';
 import type { SqliteDatabase, Statement } from './database.ts';
+import { CollectionDigests } from './digests.ts';
+import type { BucketDigest, DigestChanges } from './digests.ts';
+import { writeMark } from './marks.ts';
+import type { Mark } from './marks.ts';
 import { selectorToSql, sortToSql } from './query-to-sql.ts';
 import type { Condition } from './query-to-sql.ts';
+import { startRecount } from './recount.ts';
+import type { Recount } from './recount.ts';
 import { changeLiveDocuments, liveDocuments, rememberOpaque } from './schema-tables.ts';
 import type { TableLayout } from './schema-tables.ts';
 import { encodeText } from './value-encoding.ts';
@@ -31,6 +37,7 @@ export class DocumentTable<T> {
   readonly #database: SqliteDatabase;
   readonly #name: string;
   readonly #instance: AnyInstance<T>;
+  readonly #digests: CollectionDigests;
   readonly #read: Statement;
   readonly #readRevision: Statement;
   readonly #insert: Statement;
@@ -42,6 +49,7 @@ export class DocumentTable<T> {
     this.#database = database;
     this.#instance = instance;
     this.#name = instance.collectionName;
+    this.#digests = new CollectionDigests(database, layout, this.#name);
     const names = ['id', 'rev', 'deleted', 'lwt', 'doc', ...layout.columns.map(({ name }) => name)];
     const table = layout.documents;
     const values = `INTO ${table}(${names.join(', ')}) VALUES(${names.map(() => '?').join(', ')})`;
@@ -91,26 +99,45 @@ export class DocumentTable<T> {
     contents: AttachmentContents,
   ): CategorizeBulkWriteRowsOutput<T>[] {
     return this.#database.transact(this.#name, () =>
-      distinctRuns(rows, (row) => this.#idOf(row.document)).map((run) =>
-        this.#writeRun(run, context, contents),
+      this.#digests.keepUp((digests) =>
+        distinctRuns(rows, (row) => this.#idOf(row.document)).map((run) =>
+          this.#writeRun(run, context, contents, digests),
+        ),
       ),
     );
   }
 
-  /** Inserts what is not there yet, in one transaction, and leaves alone what is. Returns how many rows were new. */
-  insertNew(documents: readonly RxDocumentData<T>[]): number {
-    return this.#database.transact(this.#name, () => {
-      let inserted = 0;
-      let live = 0;
-      for (const document of documents) {
-        this.#database.before('load', this.#name);
-        const { changes } = this.#insertNew.run(this.#idColumn(document), ...this.#columns(document));
-        inserted += changes;
-        if (!document._deleted) live += changes;
-      }
-      changeLiveDocuments(this.#database, this.layout, live);
-      return inserted;
-    });
+  /**
+   * Inserts what is not there yet, in one transaction with the mark, and leaves alone what is. Returns how many rows
+   * were new.
+   */
+  insertNew(documents: readonly RxDocumentData<T>[], mark: Mark | undefined): number {
+    return this.#database.transact(this.#name, () =>
+      this.#digests.keepUp((digests) => {
+        let inserted = 0;
+        let live = 0;
+        for (const document of documents) {
+          this.#database.before('load', this.#name);
+          const { changes } = this.#insertNew.run(this.#idColumn(document), ...this.#columns(document));
+          if (changes === 0) continue;
+          inserted += 1;
+          if (document._deleted) continue;
+          live += 1;
+          digests.added(this.#idOf(document), document);
+        }
+        changeLiveDocuments(this.#database, this.layout, live);
+        if (mark !== undefined) writeMark(this.#database, mark);
+        return inserted;
+      }),
+    );
+  }
+
+  digests(): readonly BucketDigest[] {
+    return this.#database.readThrough(() => this.#digests.list());
+  }
+
+  recount(): Recount {
+    return startRecount(this.#database, this.#name, this.layout, this.#digests.of());
   }
 
   query(prepared: PreparedQuery<T>): RxDocumentData<T>[] {
@@ -215,6 +242,7 @@ export class DocumentTable<T> {
     rows: readonly BulkWriteRow<T>[],
     context: string,
     contents: AttachmentContents,
+    digests: DigestChanges,
   ): CategorizeBulkWriteRowsOutput<T> {
     const stored = new Map<string, RxDocumentData<T>>();
     this.#database.before('find', this.#name);
@@ -236,15 +264,20 @@ export class DocumentTable<T> {
     );
     let live = 0;
     for (const { document } of result.bulkInsertDocs) {
-      if (!document._deleted) live += 1;
       this.#database.before('insert', this.#name);
       this.#insert.run(this.#idColumn(document), ...this.#columns(document));
+      if (document._deleted) continue;
+      live += 1;
+      digests.added(this.#idOf(document), document);
     }
     for (const { document, previous } of result.bulkUpdateDocs) {
       live += Number(!document._deleted) - Number(previous?._deleted === false);
       this.#database.before('update', this.#name);
       const { changes } = this.#update.run(...this.#columns(document), this.#idColumn(document));
       if (changes !== 1) throw new StammkundeError('REP_CORRUPT', 'a document vanished while it was updated');
+      const id = this.#idOf(document);
+      if (previous?._deleted === false) digests.removed(id, previous);
+      if (!document._deleted) digests.added(id, document);
     }
     changeLiveDocuments(this.#database, this.layout, live);
     this.#writeAttachments(result, contents);

@@ -20,32 +20,16 @@ import { asError } from '../../../foundation/errors.ts';
 import type { SqliteDatabase } from './database.ts';
 import { DocumentTable } from './document-table.ts';
 import type { AttachmentContents } from './document-table.ts';
+import { readMark, writeMark } from './marks.ts';
+import { keyFieldsOf, repair } from './repair.ts';
 import { dropTables, openTables } from './schema-tables.ts';
+import type { SqliteStore } from './store.ts';
+
+export type { SqliteStore } from './store.ts';
 
 /** What `internals` of an instance holds, however many of RxDB's wrappers lie around it. */
 export interface SqliteStorageInternals {
   readonly sqlite: SqliteStore<unknown>;
-}
-
-/** The way into a collection beside RxDB: no cache that grows, no events. */
-export interface SqliteStore<T> {
-  /**
-   * One document by primary key, deleted or not, read at once. Answers also while the database is poisoned, from
-   * what was committed before.
-   * @throws StammkundeError REP_POISONED when the file is damaged
-   */
-  readById(id: string): RxDocumentData<T> | undefined;
-  /** Documents that are not deleted; costs one read however many there are. */
-  liveCount(): number;
-  /**
-   * Loads documents that are not there yet, in one transaction and without events, filling in what RxDB expects
-   * (`_deleted`, `_attachments`, `_meta`, `_rev`). For snapshots, before the collection is used. A few thousand at a
-   * time keep the event loop free; in the order of their ids they load fastest.
-   * @throws StammkundeError REP_POISONED
-   */
-  bulkLoad(documents: readonly T[]): { readonly loaded: number; readonly skipped: number };
-  /** The steps SQLite takes for a query. */
-  explain(prepared: PreparedQuery<T>): readonly string[];
 }
 
 type Events<T> = EventBulk<RxStorageChangeEvent<RxDocumentData<T>>, RxStorageDefaultCheckpoint>;
@@ -92,12 +76,32 @@ export class RxStorageInstanceSqlite<T> implements RxStorageInstance<
       readById: (id) => table.readById(id),
       liveCount: () => table.liveCount(),
       explain: (prepared) => table.explain(prepared),
-      bulkLoad: (documents) => {
+      bulkLoad: (documents, mark) => {
         const _meta = { lwt: now() };
         const defaults = { _deleted: false, _attachments: {}, _meta, _rev: firstRevision };
-        const loaded = table.insertNew(documents.map((document) => ({ ...defaults, ...document })));
+        const loaded = table.insertNew(
+          documents.map((document) => ({ ...defaults, ...document })),
+          mark,
+        );
         return { loaded, skipped: documents.length - loaded };
       },
+      repair: (repairs) => {
+        this.#ensureOpen();
+        const { rows, unchanged } = repair<T>(repairs, {
+          primaryPath: layout.primaryPath,
+          keyFields: keyFieldsOf(params.schema),
+          token: params.databaseInstanceToken,
+          stored: (id) => table.findByIds([id], true)[0],
+        });
+        const deleted = rows.filter(({ document }) => document._deleted).length;
+        for (const result of table.write(rows, 'repair', new Map())) this.#emit(result);
+        return { written: rows.length - deleted, deleted, unchanged };
+      },
+      digests: () => table.digests(),
+      recount: () => table.recount(),
+      readMark: (name) => database.readThrough(() => readMark(database, name)),
+      writeMark: (mark) => database.transact(this.collectionName, () => writeMark(database, mark)),
+      sync: () => database.sync(),
     };
     // Internals are typed once for all collections; sqliteStoreOf gives the document type back.
     this.internals = { sqlite: store as SqliteStore<unknown> };

@@ -2,6 +2,9 @@ import { getPrimaryFieldOfPrimaryKey } from 'rxdb';
 import type { RxDocumentData, RxJsonSchema } from 'rxdb';
 import { ProgrammerError } from '../../../foundation/errors.ts';
 import type { SqliteDatabase } from './database.ts';
+import { DIGESTS_TABLE } from './digests.ts';
+import type { DigestListener } from './digests.ts';
+import { MARKS_TABLE } from './marks.ts';
 import { ColumnReader } from './value-encoding.ts';
 
 /** Which table belongs to which collection. */
@@ -29,6 +32,8 @@ export interface TableLayout {
   readonly columns: readonly IndexedColumn[];
   /** Paths under which some document holds a value without an exact place in the order of SQLite. Grows, never shrinks. */
   readonly opaquePaths: Set<string>;
+  /** Who counts the collection's digests anew at the moment. */
+  readonly digestListener: { current: DigestListener | undefined };
 }
 
 type Schema<T> = Readonly<RxJsonSchema<RxDocumentData<T>>>;
@@ -55,7 +60,7 @@ export function openTables<T>(
 
   const found = database.transact(name.collection, () => {
     database.before('open', name.collection);
-    database.exec(CATALOGUE);
+    database.exec(`${CATALOGUE}; ${DIGESTS_TABLE}; ${MARKS_TABLE}`);
     const row = findEntry(database, name);
     if (row !== undefined) return row;
     database
@@ -73,9 +78,12 @@ export function openTables<T>(
       `${name.collection} version ${name.version} was made with other indexes: raise the schema's version`,
     );
   }
-  const layout = layoutOf(found.id, primaryPath, paths);
-  for (const path of parseStrings(found.opaque)) layout.opaquePaths.add(path);
-  return layout;
+  // Two instances of one collection must know the same opaque paths: they share the layout.
+  return database.layout(found.id, () => {
+    const layout = layoutOf(found.id, primaryPath, paths);
+    for (const path of parseStrings(found.opaque)) layout.opaquePaths.add(path);
+    return layout;
+  });
 }
 
 /** Removes a collection with all it holds; `secure_delete` overwrites the pages. */
@@ -84,9 +92,11 @@ export function dropTables(database: SqliteDatabase, collection: string, layout:
     database.before('drop', collection);
     database.exec(
       `DROP TABLE IF EXISTS ${layout.documents}; DROP TABLE IF EXISTS ${layout.attachments};
-       DELETE FROM rx_collection WHERE id=${layout.id}`,
+       DELETE FROM rx_collection WHERE id=${layout.id};
+       DELETE FROM rx_digest WHERE collection=${layout.id}`,
     );
   });
+  database.forgetLayout(layout.id);
 }
 
 /** Writes down that a path can no longer be decided in SQL. Part of the transaction that stores the document. */
@@ -140,6 +150,7 @@ function layoutOf(id: number, primaryPath: string, paths: readonly string[]): Ta
     primaryPath,
     columns: paths.map((path, i) => ({ path, name: `f${i}`, reader: new ColumnReader(path) })),
     opaquePaths: new Set(),
+    digestListener: { current: undefined },
   };
 }
 

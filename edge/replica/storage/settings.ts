@@ -1,3 +1,5 @@
+import type { DigestOf } from './digests.ts';
+
 /** How a replica file is opened and what is told about it. */
 export interface SqliteStorageSettings {
   /** Path of the one file that holds everything, or ':memory:' for a base that ends with its last collection. */
@@ -10,6 +12,18 @@ export interface SqliteStorageSettings {
   readonly cacheKiB?: number;
   /** Tombstones one `cleanup()` call may remove before it lets others work. */
   readonly cleanupSliceRows?: number;
+  /**
+   * For each collection, by name, that shall keep digests: 256 buckets, each the XOR of its documents' hashes and their
+   * count, kept up in the transaction of every write. See {@link DigestOf} and `SqliteStore.digests`.
+   */
+  readonly digests?: Readonly<Record<string, DigestOf>>;
+  /** Raised when a function of `digests` gives other digests than before: they are then computed anew at the opening. */
+  readonly digestVersion?: number;
+  /**
+   * The WAL is folded back into the file by the commit that brings it beyond so many pages of 4 KiB: that commit takes
+   * longer by writing at most about as many pages. Readers wait for none of it.
+   */
+  readonly checkpointPages?: number;
   /** Called once, with the error every later call will name as its cause. */
   readonly onPoisoned?: (error: Error) => void;
   /** A seam for fault tests: called before each statement as `verb collection`; what it throws counts as SQLite's. */
@@ -17,8 +31,20 @@ export interface SqliteStorageSettings {
 }
 
 export type FilledSettings = SqliteStorageSettings &
-  Required<Pick<SqliteStorageSettings, 'synchronous' | 'cacheKiB' | 'cleanupSliceRows'>>;
+  Required<
+    Pick<
+      SqliteStorageSettings,
+      'synchronous' | 'cacheKiB' | 'cleanupSliceRows' | 'digestVersion' | 'checkpointPages'
+    >
+  >;
 
 export function fillSettings(settings: SqliteStorageSettings): FilledSettings {
-  return { synchronous: 'NORMAL', cacheKiB: 32_768, cleanupSliceRows: 1_000, ...settings };
+  return {
+    synchronous: 'NORMAL',
+    cacheKiB: 32_768,
+    cleanupSliceRows: 1_000,
+    digestVersion: 1,
+    checkpointPages: 1_000,
+    ...settings,
+  };
 }

@@ -8,9 +8,10 @@ import type { RxCollection, RxStorage, RxStorageInstance, RxStorageInstanceCreat
 import { ProgrammerError } from '../../../foundation/errors.ts';
 import { SqliteDatabase } from './database.ts';
 import { RxStorageInstanceSqlite } from './instance.ts';
-import type { SqliteStorageInternals, SqliteStore } from './instance.ts';
+import type { SqliteStorageInternals } from './instance.ts';
 import { fillSettings } from './settings.ts';
 import type { FilledSettings, SqliteStorageSettings } from './settings.ts';
+import type { SqliteStore } from './store.ts';
 
 const NAME = 'sqlite-encrypted';
 

@@ -129,7 +129,7 @@ test('nothing readable reaches the disk: not in the base, not in the WAL, not in
   );
   const folder = dirname(file);
   expect(statSync(`${file}-wal`).size).toBeGreaterThan(10_000);
-  expect(existsSync(`${file}-shm`)).toBe(false);
+  expect(existsSync(`${file}-shm`)).toBe(true);
   const betraying = readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(canary));
   expect(betraying).toEqual([]);
   await database.close();
