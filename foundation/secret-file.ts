@@ -63,6 +63,21 @@ export function readSecretText(path: string, protection: SecretProtection): stri
 }
 
 /**
+ * The text of a secret whose place protects it, whatever its mode says; trimmed.
+ * @throws StammkundeError KEY_UNREADABLE
+ */
+export function readUnguardedText(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new StammkundeError('KEY_UNREADABLE', `${path} cannot be read`, { cause: error });
+  }
+  if (text === '') throw new StammkundeError('KEY_UNREADABLE', `${path} is empty`);
+  return text;
+}
+
+/**
  * Writes a secret that must not exist yet, and makes it durable.
  * @throws Error EEXIST when the file is there
  */

@@ -1,7 +1,8 @@
 import { createHmac, hkdfSync } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ProgrammerError } from '../../../foundation/errors.ts';
-import { BLIND_INDEX_PATTERN, BlindIndexer } from '../../../sync/contract/blind-index.ts';
+import { BLIND_INDEX_PATTERN, BlindIndexer, identifierKeyName } from '../../../sync/contract/blind-index.ts';
 import { Credential, identifierKinds } from '../../../sync/contract/credential.ts';
 
 const KEY = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -44,5 +45,77 @@ describe('blind indexes', () => {
 
   test.each([0, 16, 31, 33])('a key of %i bytes is our own mistake', (length) => {
     expect(() => new BlindIndexer(new Uint8Array(length), 'kaufhaus')).toThrow(ProgrammerError);
+  });
+});
+
+describe('a chain of identifier keys', () => {
+  const SECOND = Uint8Array.from({ length: 32 }, (_, i) => 255 - i);
+  const THIRD = Uint8Array.from({ length: 32 }, (_, i) => i * 3);
+  const chain = [KEY, SECOND, THIRD];
+  const rotated = new BlindIndexer(chain, 'kaufhaus');
+  const number = '2501234567890';
+
+  test('the first form is what the first key alone makes, and so on with each key', () => {
+    expect(rotated.forms('card', number)).toEqual(
+      [1, 2, 3].map((n) => new BlindIndexer(chain.slice(0, n), 'kaufhaus').index('card', number)),
+    );
+    expect(rotated.index('card', number)).toBe(rotated.forms('card', number).at(-1));
+  });
+
+  test('the forms never change: these values are in every database', () => {
+    expect(rotated.forms('card', number)).toMatchInlineSnapshot(`
+      [
+        "4PnP6HxR7rI0AiRVUTeNP3GDP-b4kZV54un3xdiiMGs",
+        "5KPYD-c0LsnaYXVh08Lj3yx1SHm0nfUG-Uq8vRkoLWd",
+        "gP4dGEwyulfw-E_FR-aRurjpAAK6UtBeD4gLIfc6Xqm",
+      ]
+    `);
+  });
+
+  test('an index is lifted to every later version without the number, and says its version itself', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...identifierKinds),
+        fc.string(),
+        fc.integer({ min: 1, max: 16 }),
+        fc.integer({ min: 0, max: 3 }),
+        (kind, canonical, keys, back) => {
+          const indexer = new BlindIndexer(
+            Array.from({ length: keys }, (_, i) => new Uint8Array(32).fill(i + 1)),
+            't',
+          );
+          const forms = indexer.forms(kind, canonical);
+          expect(forms).toHaveLength(keys);
+          const at = Math.max(0, keys - 1 - back);
+          const form = forms[at] ?? '';
+          expect(form).toMatch(BLIND_INDEX_PATTERN);
+          expect(indexer.versionOf(form)).toBe(at + 1);
+          expect(indexer.formsFrom(form)).toEqual(forms.slice(at));
+          expect(indexer.newest(form)).toBe(forms.at(-1));
+        },
+      ),
+    );
+  });
+
+  test('an index of a key not known here stays as it is', () => {
+    const foreign = rotated.index('card', number);
+    expect(indexer.versionOf(foreign)).toBeUndefined();
+    expect(indexer.newest(foreign)).toBe(foreign);
+  });
+
+  test('who has a later key and not the first cannot make the index of a number', () => {
+    const thief = new BlindIndexer([new Uint8Array(32), SECOND, THIRD], 'kaufhaus');
+    expect(thief.forms('card', number)).not.toContain(rotated.index('card', number));
+  });
+
+  test('the name of a key is no part of any index and differs for each key', () => {
+    expect(new Set(chain.map(identifierKeyName)).size).toBe(3);
+    expect(identifierKeyName(KEY)).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  test.each([0, 17])('a chain of %i keys is our own mistake', (length) => {
+    expect(() => new BlindIndexer(new Array<Uint8Array>(length).fill(KEY), 'kaufhaus')).toThrow(
+      ProgrammerError,
+    );
   });
 });
