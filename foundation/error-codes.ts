@@ -161,6 +161,30 @@ export const errorCodes = {
     'It is reopened by itself; if it repeats, check the disk',
   ],
   REP_EPOCH_CHANGED: ['The server was restored or replaced', 'The replica is loaded again by itself'],
+  REP_SNAPSHOT_REQUIRED: [
+    'The till was away for longer than the server remembers what is gone, or its scope is another one now',
+    'The replica is loaded again by itself',
+  ],
+  REP_OUTDATED: [
+    'The replica file was made by another version of this program',
+    'Nothing: it is loaded again from the server by itself, once after an update',
+  ],
+  REP_ROLLED_BACK: [
+    'The replica file is older than the till remembers, or what the till remembers is gone',
+    'Nothing: it is compared with the server first; if nobody restored files here, look into who did',
+  ],
+  REP_FOREIGN: [
+    'The replica file belongs to another till or tenant',
+    'Never copy a data folder; the file is removed and loaded again from the server',
+  ],
+  REP_DIVERGED: [
+    'The replica differs from the server even after it was repaired',
+    'It is loaded again by itself; if it repeats, check the disk and tell support',
+  ],
+  REP_WRITER_LOST: [
+    'The part of the till that keeps the replica up to date has stopped unexpectedly',
+    'It is started again by itself and lookups go on; if it repeats, check memory and disk',
+  ],
   // Journal
   JRN_WRONG_KEY: [
     'The journal cannot be opened with this key',

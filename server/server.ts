@@ -35,7 +35,9 @@ import { AppCodes } from './devices/app-codes.ts';
 import { Devices } from './devices/devices.ts';
 import { RotatingCodes } from './devices/rotating-codes.ts';
 import { FeedPublisher } from './feed/feed-publisher.ts';
+import { answerBucket } from './feed/bucket.ts';
 import { answerFeedPage } from './feed/feed-store.ts';
+import { answerRanges } from './feed/ranges.ts';
 import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
 import { TillStates } from './intake/till-states.ts';
@@ -134,6 +136,8 @@ async function compose(
     bus: outbox,
     handlers: {
       'feed.page': (_till, question) => answerFeedPage(database, question),
+      'feed.ranges': (_till, question) => answerRanges(database, question),
+      'feed.bucket': (_till, question) => answerBucket(database, question),
       'app-code.confirm': async (till, question) => ({
         kind: question.kind,
         verdict: await appCodes.confirm(till, question),

@@ -6,7 +6,7 @@ import type { Random } from '../../foundation/random.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../database/database.ts';
 import type { CredentialTable } from '../database/tables.ts';
-import { credentialDocument } from '../feed/feed-store.ts';
+import { credentialDocument } from '../feed/documents.ts';
 import { changeOwnership, claimPoints } from '../ledger/claim.ts';
 import type { Card, CardNumber } from './card.ts';
 import type { CardNumbers } from './card-numbers.ts';

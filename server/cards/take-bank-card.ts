@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import type { CredentialDocument } from '../../sync/contract/replica-documents.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
-import { credentialDocument } from '../feed/feed-store.ts';
+import { credentialDocument } from '../feed/documents.ts';
 
 /** A card that belongs to nobody any more, and where that stands in the feed. */
 export interface TakenCard {

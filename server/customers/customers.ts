@@ -7,7 +7,7 @@ import { CARD_COLUMNS, cardOf } from '../cards/cards.ts';
 import type { CardNumbers } from '../cards/card-numbers.ts';
 import type { Changes } from '../changes.ts';
 import type { Database, DatabaseTransaction, Queries } from '../database/database.ts';
-import { customerDocument } from '../feed/feed-store.ts';
+import { customerDocument } from '../feed/documents.ts';
 import type { CustomerPatch, CustomerView, NewCustomer } from './customer.ts';
 import { insertCustomers } from './insert-customers.ts';
 import type { CustomerOutcome, PreparedCustomer } from './insert-customers.ts';

@@ -95,7 +95,8 @@ async function reasonForNew(tx: DatabaseTransaction, origin: Origin): Promise<st
 async function renewPositions(tx: DatabaseTransaction): Promise<void> {
   // All rows of all tables may be concerned, in one statement each.
   await sql`set local statement_timeout = 0`.execute(tx);
-  // The trigger sets the position on any update. Versions of the programme keep their order: the last one counts.
+  // The trigger sets the position on any update. Versions of the programme keep their order: the last one counts. In
+  // a new history all tills load anew: none needs to be told what is gone.
   await sql
     .raw(
       `do $$
@@ -109,6 +110,8 @@ async function renewPositions(tx: DatabaseTransaction): Promise<void> {
          for rule in select version from programme where xid >= ahead order by version loop
            update programme set xid = xid where version = rule.version;
          end loop;
+         delete from feed_tombstone;
+         delete from feed_purged;
        end $$`,
     )
     .execute(tx);

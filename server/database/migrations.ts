@@ -3,6 +3,7 @@ import * as first from './migrations/0001-first.ts';
 import * as voidsByEntry from './migrations/0002-voids-by-entry.ts';
 import * as deviceKeys from './migrations/0004-device-keys.ts';
 import * as consentEvents from './migrations/0005-consent-events.ts';
+import * as rangeHashes from './migrations/0006-range-hashes.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
@@ -15,4 +16,5 @@ export const migrations: Record<string, Migration> = {
   '0003-offer-versions': offerVersions,
   '0004-device-keys': deviceKeys,
   '0005-consent-events': consentEvents,
+  '0006-range-hashes': rangeHashes,
 };

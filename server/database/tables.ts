@@ -17,6 +17,14 @@ interface FeedColumns {
   seq: ColumnType<number, never, never>;
 }
 
+/** A row of a collection that scopes take parts of; hash and bucket are set by the trigger of the position. */
+interface RangeColumns extends FeedColumns {
+  feed_part: Generated<string>;
+  range_bucket: ColumnType<number, never, never>;
+  /** 64 binary digits. */
+  range_hash: ColumnType<string, never, never>;
+}
+
 /** Facts about this database: its epoch, the last statement version given out. */
 export interface ServerMetaTable {
   name: string;
@@ -46,7 +54,7 @@ export interface OfferVersionTable {
   document: JSONColumnType<OfferDocument> | null;
 }
 
-export interface CustomerTable extends FeedColumns {
+export interface CustomerTable extends RangeColumns {
   id: string;
   status: CustomerDocument['status'];
   tier: string;
@@ -72,7 +80,7 @@ export interface CustomerProfileTable {
 }
 
 /** A card or code. Its number is never stored: `index` is the blind index. */
-export interface CredentialTable extends FeedColumns {
+export interface CredentialTable extends RangeColumns {
   id: string;
   index: string;
   kind: IdentifierKind;
@@ -220,6 +228,35 @@ export interface ConsentEventTable {
   position: Generated<number>;
 }
 
+/** Hashes of ranges, folded: one row for each bucket of each part of a collection. */
+export interface FeedRangeTable {
+  collection: string;
+  part: string;
+  bucket: number;
+  /** 64 binary digits. */
+  hash: string;
+  count: number;
+}
+
+/** What came since, to be added to them. */
+export type FeedRangeDeltaTable = FeedRangeTable;
+
+/** Keys of what is gone from a part of a collection; written by triggers. */
+export interface FeedTombstoneTable extends FeedColumns {
+  collection: string;
+  key: string;
+  part: string;
+  /** ms since the epoch, by the database's clock. */
+  at: Generated<number>;
+}
+
+/** The last tombstone of each collection that was purged. */
+export interface FeedPurgedTable {
+  collection: string;
+  xid: string;
+  seq: number;
+}
+
 export interface Tables {
   server_meta: ServerMetaTable;
   programme: ProgrammeTable;
@@ -239,4 +276,8 @@ export interface Tables {
   ledger_posting: LedgerPostingTable;
   till_state: TillStateTable;
   consent_event: ConsentEventTable;
+  feed_range: FeedRangeTable;
+  feed_range_delta: FeedRangeDeltaTable;
+  feed_tombstone: FeedTombstoneTable;
+  feed_purged: FeedPurgedTable;
 }

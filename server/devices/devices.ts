@@ -9,7 +9,7 @@ import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import { insertCards, readCardOwners } from '../cards/insert-cards.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../database/database.ts';
-import { credentialDocument } from '../feed/feed-store.ts';
+import { credentialDocument } from '../feed/documents.ts';
 import { changeOwnership, claimPoints } from '../ledger/claim.ts';
 import type { Device, NewDevice } from './device.ts';
 

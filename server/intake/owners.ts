@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import type { Queries } from '../database/database.ts';
-import type { CustomerRow } from '../feed/feed-store.ts';
+import type { CustomerRow } from '../feed/documents.ts';
 
 /** Whose card it is, by blind index; cards that belong to nobody are missing. The till's own opinion is not asked. */
 export async function readOwners(

@@ -4,7 +4,7 @@ import type { Points } from '../../sync/contract/points.ts';
 import type { SaleCompleted } from '../../sync/contract/transaction.ts';
 import type { Instant } from '../../foundation/clock.ts';
 import type { Queries } from '../database/database.ts';
-import type { CustomerRow } from '../feed/feed-store.ts';
+import type { CustomerRow } from '../feed/documents.ts';
 import { currentProgramme, programmesOf, readOfferHistory } from '../programme/programme-store.ts';
 
 /** No sale earns more: the largest amounts times the largest factors would leave what is counted exactly. */

@@ -122,7 +122,7 @@ export class RequestResponder implements Closable {
 }
 
 /** Refusals that are answers, not faults of the server. */
-const TOLD_APART: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['REP_EPOCH_CHANGED']);
+const TOLD_APART: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['REP_EPOCH_CHANGED', 'REP_SNAPSHOT_REQUIRED']);
 
 function handle<K extends QuestionKind>(
   handlers: RequestHandlers,

@@ -1,17 +1,30 @@
 import { z } from 'zod';
+import { StoreId } from './ids.ts';
 import { replicaCollectionNames } from './replica-documents.ts';
+
+const Xid = z
+  .string()
+  .regex(/^\d{1,20}$/)
+  .describe('64-bit transaction id as a decimal string');
 
 /**
  * A position in the server's change feed: (xid, seq) in the database's commit order, within an epoch. Another epoch
- * means another history (a restored or replaced server): positions do not compare across epochs.
+ * means another history (a restored or replaced server): positions do not compare across epochs. A till keeps a position
+ * as it got it and gives it back so.
  */
 export const FeedPosition = z.strictObject({
   epoch: z.string().min(1).max(64),
-  xid: z
-    .string()
-    .regex(/^\d{1,20}$/)
-    .describe('64-bit transaction id as a decimal string'),
+  xid: Xid,
   seq: z.int().min(0),
+  scope: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .optional()
+    .describe('Of which part of the customer base it was read; absent for all of it'),
+  floor: z
+    .strictObject({ xid: Xid, seq: z.int().min(0) })
+    .optional()
+    .describe('Where the feed ended when the till began to pull from nothing; absent once it is past that'),
 });
 export type FeedPosition = z.infer<typeof FeedPosition>;
 
@@ -24,6 +37,7 @@ export const FeedPageRequest = z.strictObject({
   collection: z.enum(replicaCollectionNames),
   after: FeedPosition.nullable().describe('null: from the beginning'),
   limit: z.int().min(1).max(10_000),
+  store: StoreId.optional().describe('Where the till stands; decides what its replica holds'),
 });
 export type FeedPageRequest = z.infer<typeof FeedPageRequest>;
 

@@ -12,7 +12,9 @@ import { topicsOf } from '../../sync/contract/topics.ts';
 import { verifyStatement } from '../../sync/contract/server-signature.ts';
 import type { Receipt } from '../../sync/contract/messages.ts';
 import { Database } from '../../server/database/database.ts';
+import { answerBucket } from '../../server/feed/bucket.ts';
 import { answerFeedPage } from '../../server/feed/feed-store.ts';
+import { answerRanges } from '../../server/feed/ranges.ts';
 import { RequestResponder } from '../../server/requests/request-responder.ts';
 import { Intake } from '../../server/intake/intake.ts';
 import { readTrialBalance } from '../../server/ledger/ledger-store.ts';
@@ -329,6 +331,8 @@ test('a request is answered to its till alone; another history, another till and
     bus,
     handlers: {
       'feed.page': (_till, question) => answerFeedPage(database, question),
+      'feed.ranges': (_till, question) => answerRanges(database, question),
+      'feed.bucket': (_till, question) => answerBucket(database, question),
       'app-code.confirm': (_till, { kind }) => Promise.resolve({ kind, ...unknown }),
       'rotating-code.verify': (_till, { kind }) => Promise.resolve({ kind, ...unknown }),
     },
