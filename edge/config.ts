@@ -4,6 +4,8 @@ import { ReaderConfigs } from '../drivers/registry.ts';
 import { logLevels } from '../foundation/log.ts';
 import { deepFreeze, readYamlConfig } from '../foundation/yaml-config.ts';
 import type { Frozen } from '../foundation/yaml-config.ts';
+import { SecretSource, withAbsolutePath } from '../foundation/secret-source.ts';
+import { IDENTIFIER_KEYS_MAX } from '../sync/contract/blind-index.ts';
 import { CardSchemes } from '../sync/contract/card-scheme.ts';
 import { StoreId, TenantId, TillId } from '../sync/contract/ids.ts';
 import { Currency } from '../sync/contract/money.ts';
@@ -25,12 +27,17 @@ export const EdgeConfig = z
     ),
     dataFolder: FilePath.describe('Folder of the replica and the journal; one daemon only may use it'),
     keys: z.strictObject({
-      tillKeyFile: FilePath.describe(
+      tillKeyFile: SecretSource.describe(
         'Key this till’s files are encrypted with, 32 bytes in base64url, mode 0600',
       ),
-      identifierKeyFile: FilePath.describe(
-        'The programme’s key for the blind index, the same as on the server, mode 0600',
+      identifierKeyFile: SecretSource.describe(
+        'The programme’s first key for the blind index, the same as on the server, mode 0600',
       ),
+      addedIdentifierKeyFiles: z
+        .array(SecretSource)
+        .max(IDENTIFIER_KEYS_MAX - 1)
+        .default([])
+        .describe('Keys that rotations added, oldest first, the same as on the server; docs/keys.md'),
       serverPublicKeyFile: FilePath.describe('Ed25519 public key of the server, PEM'),
     }),
     broker: MqttConfig,
@@ -85,8 +92,9 @@ export function readEdgeConfig(path: string): EdgeConfig {
     ...config,
     dataFolder: at(config.dataFolder),
     keys: {
-      tillKeyFile: at(keys.tillKeyFile),
-      identifierKeyFile: at(keys.identifierKeyFile),
+      tillKeyFile: withAbsolutePath(keys.tillKeyFile, at),
+      identifierKeyFile: withAbsolutePath(keys.identifierKeyFile, at),
+      addedIdentifierKeyFiles: keys.addedIdentifierKeyFiles.map((key) => withAbsolutePath(key, at)),
       serverPublicKeyFile: at(keys.serverPublicKeyFile),
     },
     passThrough: {

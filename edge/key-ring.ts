@@ -1,8 +1,11 @@
 import { createPublicKey, hkdfSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { StammkundeError } from '../foundation/errors.ts';
-import { KEY_BYTES, readKeyFile } from '../foundation/secret-file.ts';
+import { ProgrammerError, StammkundeError } from '../foundation/errors.ts';
+import { KEY_BYTES } from '../foundation/secret-file.ts';
+import { keySourceOf, weakestProtection } from '../foundation/secret-source.ts';
+import type { KeyProtection, SecretSource } from '../foundation/secret-source.ts';
+import { identifierKeyName } from '../sync/contract/blind-index.ts';
 
 /** The keys a till works with, in memory only. */
 export interface KeyRing {
@@ -12,31 +15,50 @@ export interface KeyRing {
   readonly journal: Buffer;
   /** Encrypts the file of the app codes seen. */
   readonly appCodes: Buffer;
-  /** The tenant's identifier key, from which the blind-index keys are derived. */
-  readonly identifier: Buffer;
+  /** The tenant's identifier keys, oldest first, from which the blind-index keys are derived. */
+  readonly identifier: readonly Buffer[];
   /** What the server's messages must be signed with. */
   readonly server: KeyObject;
+  /** How the till's secrets rest, as the weakest of them does. */
+  readonly protection: KeyProtection;
+  /** The names of the identifier keys, as the server compares them with its own. */
+  readonly identifierNames: readonly string[];
+}
+
+/** Where the keys of a till rest. */
+export interface KeyPlaces {
+  readonly tillKeyFile: SecretSource;
+  readonly identifierKeyFile: SecretSource;
+  /** None when absent. */
+  readonly addedIdentifierKeyFiles?: readonly SecretSource[];
+  readonly serverPublicKeyFile: string;
 }
 
 /**
- * Reads the key files. The till key never encrypts anything itself: replica, journal and app codes each get a key derived from it
- * (HKDF-SHA-256, RFC 5869).
+ * Reads the keys. The till key never encrypts anything itself: replica, journal and app codes each get a key derived
+ * from it (HKDF-SHA-256, RFC 5869).
+ * @param credentialsFolder what `$CREDENTIALS_DIRECTORY` says, where systemd started the program
  * @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED
  */
-export function readKeyRing(files: {
-  readonly tillKeyFile: string;
-  readonly identifierKeyFile: string;
-  readonly serverPublicKeyFile: string;
-}): KeyRing {
-  const tillKey = readKeyFile(files.tillKeyFile);
+export function readKeyRing(places: KeyPlaces, credentialsFolder?: string): KeyRing {
+  const [till, ...identifiers] = [
+    places.tillKeyFile,
+    places.identifierKeyFile,
+    ...(places.addedIdentifierKeyFiles ?? []),
+  ].map((place) => keySourceOf(place, credentialsFolder));
+  if (till === undefined) throw new ProgrammerError('a till has a key');
+  const tillKey = till.read();
   const derive = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', tillKey, 'stammkunde', `${purpose}/v1`, KEY_BYTES));
+  const identifier = identifiers.map((source) => source.read());
   return {
     replica: derive('replica'),
     journal: derive('journal'),
     appCodes: derive('app-codes'),
-    identifier: readKeyFile(files.identifierKeyFile),
-    server: readPublicKey(files.serverPublicKeyFile),
+    identifier,
+    identifierNames: identifier.map(identifierKeyName),
+    server: readPublicKey(places.serverPublicKeyFile),
+    protection: weakestProtection([till, ...identifiers]),
   };
 }
 

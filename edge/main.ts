@@ -101,7 +101,14 @@ async function main(): Promise<void> {
   );
   // Only now: telling of readers or checking a configuration needs none of it.
   const { Till } = await import('./till.ts');
-  const till = await Till.open(config, { clock, random: new SystemRandom(), log, version: programVersion() });
+  const credentialsFolder = process.env['CREDENTIALS_DIRECTORY'];
+  const till = await Till.open(config, {
+    clock,
+    random: new SystemRandom(),
+    log,
+    version: programVersion(),
+    ...(credentialsFolder === undefined ? {} : { credentialsFolder }),
+  });
   process.stdout.write(`stammkunde-edge ${config.till} is ready: ${till.apiUrl}\n`);
 
   let ending = false;

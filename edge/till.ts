@@ -49,6 +49,8 @@ export interface TillPorts {
   readonly log: Log;
   /** Version of the program, as the server is told. */
   readonly version: string;
+  /** Where systemd put the credentials of the unit; absent when it did not start the program. */
+  readonly credentialsFolder?: string;
 }
 
 /**
@@ -77,7 +79,7 @@ export class Till implements Closable {
     const { clock, random, log } = ports;
     const opened = new Opened();
     try {
-      const keys = readKeyRing(config.keys);
+      const keys = readKeyRing(config.keys, ports.credentialsFolder);
       const rules = { schemes: compileCardSchemes(config.cardSchemes) };
       makeFolder(config.dataFolder);
       opened.add(await DataFolderLock.open(config.dataFolder));
@@ -223,6 +225,8 @@ export class Till implements Closable {
               diverged: link.status.upload.state === 'diverged',
               replicaAgeMs: ageMs(),
               readers: readers().map(({ readerId, kind }) => ({ id: readerId, status: kind })),
+              keyProtection: keys.protection,
+              identifierKeys: [...keys.identifierNames],
             }),
             onBehind: (collection) => replica.resync([collection]),
             onUrgent: (urgent) => replica.applyUrgent(urgent),
@@ -292,6 +296,7 @@ export class Till implements Closable {
         status: () => ({
           sync: syncView(),
           readers: readers().map(readerView),
+          keyProtection: keys.protection,
           passThrough: { outputs: passThrough.statuses(), claims: passThrough.claims.views() },
         }),
         identifyTyped: (number) => desk.takeTyped(number),
@@ -304,6 +309,8 @@ export class Till implements Closable {
         store: config.store,
         api: api.url,
         version: ports.version,
+        keyProtection: keys.protection,
+        identifierKeys: keys.identifierNames,
       });
       return new Till(api.url, opened);
     } catch (error) {

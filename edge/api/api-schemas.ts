@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { keyProtections } from '../../foundation/secret-source.ts';
 import { Uuid } from '../../sync/contract/ids.ts';
 import { Currency } from '../../sync/contract/money.ts';
 import { OfferView } from '../../sync/contract/offer.ts';
@@ -93,5 +94,9 @@ export const StatusView = z.strictObject({
   store: z.string(),
   sync: SyncView,
   readers: z.array(ReaderView),
+  keyProtection: z
+    .enum(keyProtections)
+    .optional()
+    .describe('How the till’s keys rest: in a file, or sealed by systemd as a credential'),
   passThrough: PassThroughView.optional(),
 });

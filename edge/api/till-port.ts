@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../foundation/error-codes.ts';
+import type { KeyProtection } from '../../foundation/secret-source.ts';
 import type { CodeRefusal } from '../recognition/code-refusal.ts';
 import type { OutputStatus } from '../pass-through/output.ts';
 import type { ClaimView, ClaimWish } from '../pass-through/reader-claims.ts';
@@ -16,6 +17,8 @@ export type IdentifiedNews = Extract<TillEvent, { readonly event: 'identified' }
 interface TillStatus {
   readonly sync: SyncView;
   readonly readers: readonly ReaderView[];
+  /** How the till's keys rest. */
+  readonly keyProtection?: KeyProtection;
   readonly passThrough?: {
     readonly outputs: readonly OutputStatus[];
     readonly claims: readonly ClaimView[];

@@ -26,12 +26,13 @@ export function tillRoutes(
         },
       },
       async () => {
-        const { sync, readers, passThrough } = till.status();
+        const { sync, readers, passThrough, keyProtection } = till.status();
         return {
           till: till.till,
           store: till.store,
           sync,
           readers: [...readers],
+          ...(keyProtection === undefined ? {} : { keyProtection }),
           ...(passThrough === undefined
             ? {}
             : { passThrough: { outputs: [...passThrough.outputs], claims: [...passThrough.claims] } }),

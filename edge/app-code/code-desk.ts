@@ -7,6 +7,7 @@ import { deviceIdentifier } from '../../sync/contract/app-code/app-code.ts';
 import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import type { AppCodeConfirm, CodeVerdict, RotatingCodeVerify } from '../../sync/contract/code-requests.ts';
 import type { Credential, TrustLevel } from '../../sync/contract/credential.ts';
+import { findCredential } from '../identification/find-credential.ts';
 import type { ReplicaView } from '../identification/replica-view.ts';
 import type { PresentedCode } from '../recognition/presented-code.ts';
 import type { AppCodeVerdict, AppCodeVerifier } from './app-code-verifier.ts';
@@ -74,7 +75,7 @@ export class CodeDesk implements Closable {
     switch (presented.kind) {
       case 'rotating-code': {
         const { credential, at, password } = presented;
-        const index = this.#indexer.indexOf(credential);
+        const { index } = findCredential(this.#replica, this.#indexer.formsOf(credential));
         return {
           kind: 'credential',
           credential,
@@ -84,8 +85,8 @@ export class CodeDesk implements Closable {
       }
       case 'app-code': {
         const { code } = presented;
-        const index = this.#indexer.index('app', deviceIdentifier(code.keyId));
-        const verdict = this.#verifier.verify(code, this.#replica.credential(index));
+        const forms = this.#indexer.forms('app', deviceIdentifier(code.keyId));
+        const verdict = this.#verifier.verify(code, findCredential(this.#replica, forms).held);
         if (verdict.kind === 'refused' || verdict.credential.trust !== 'L3') return verdict;
         const hex = Buffer.concat([code.head, code.signature]).toString('hex');
         return { ...verdict, question: { kind: 'app-code.confirm', code: hex } };

@@ -10,6 +10,7 @@ import type { IdentifiedAs } from '../sale/identified.ts';
 import type { RuleBook } from '../sale/rule-book.ts';
 import { identificationView } from '../sale/sale-view.ts';
 import { decide } from './decide.ts';
+import { findCredential } from './find-credential.ts';
 import type { ReplicaView } from './replica-view.ts';
 
 /** The outcome of one identification, and how it came about. */
@@ -52,8 +53,7 @@ export class Identifier {
     const startedMs = this.#clock.monotonicMs();
     const now = this.#clock.now();
     const rules = this.#rules();
-    const index = this.#indexer.indexOf(credential);
-    const held = this.#replica.credential(index);
+    const { index, held } = findCredential(this.#replica, this.#indexer.formsOf(credential));
     const owner =
       held === undefined || held.customerId === null ? undefined : this.#replica.customer(held.customerId);
     const as = decide(held, owner, { now, stale: rules.stale });

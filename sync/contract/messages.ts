@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { keyProtections } from '../../foundation/secret-source.ts';
+import { IDENTIFIER_KEYS_MAX } from './blind-index.ts';
 import { AppCodeAnswer, AppCodeConfirm, RotatingCodeAnswer, RotatingCodeVerify } from './code-requests.ts';
 import { FeedHead, FeedPageAnswer, FeedPageRequest } from './feed.ts';
 import { InstantMs, TillId, Uuid } from './ids.ts';
@@ -107,6 +109,15 @@ export const TillState = z.strictObject({
       diverged: z.boolean().describe('Its journal and the server’s copy do not fit together'),
       replicaAgeMs: z.number().nullable().describe('null before the first complete pull'),
       readers: z.array(z.strictObject({ id: z.string().max(64), status: z.string().max(20) })).max(50),
+      keyProtection: z
+        .enum(keyProtections)
+        .optional()
+        .describe('How the till’s keys rest: file is to be flagged, a stolen disk has them in the clear'),
+      identifierKeys: z
+        .array(z.string().regex(/^[0-9a-f]{16}$/))
+        .max(IDENTIFIER_KEYS_MAX)
+        .optional()
+        .describe('Names of the identifier keys the till holds, oldest first'),
     })
     .optional()
     .describe('Absent in the last will'),

@@ -36,6 +36,7 @@ test('relative paths of a till start at its file’s folder', () => {
     keys: {
       tillKeyFile: join(folder, 'till.key'),
       identifierKeyFile: join(folder, 'identifier.key'),
+      addedIdentifierKeyFiles: [],
       serverPublicKeyFile: join(folder, 'signing.pub.pem'),
     },
     password: join(folder, 'till.token'),
@@ -106,6 +107,7 @@ test('relative paths of a server start at its file’s folder', () => {
     token: join(folder, 'api-token'),
     keys: {
       identifierKeyFile: join(folder, 'identifier.key'),
+      addedIdentifierKeyFiles: [],
       signingKeyFile: join(folder, 'signing.pem'),
       secretFile: join(folder, 'secret.key'),
     },
