@@ -48,7 +48,7 @@ export function positionAt(
   epoch: string,
   scope: FeedScope,
   { xid, seq }: Place,
-  floor?: Place | undefined,
+  floor?: Place,
 ): FeedPosition {
   return {
     epoch,

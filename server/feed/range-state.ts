@@ -15,7 +15,7 @@ export interface RangeState {
   readonly buckets: ReadonlyMap<number, RangeBucket>;
   /** What is there now and changed after the place. */
   readonly changed: readonly { readonly key: string; readonly bucket: number; readonly hash: bigint }[];
-  /** Keys of what went after the place, or left the scope. */
+  /** Keys of what went after the place, or left the scope, and did not come back. */
   readonly gone: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export async function readRangeState(
   after: Place,
   scope: FeedScope,
 ): Promise<RangeState> {
-  const { key } = rowAccess[collection];
+  const { key, isOfTombstone } = rowAccess[collection];
   const limit = RANGE_CHANGED_MAX + 1;
   const { rows } = await sql<StateRow>`
     select null as key, s.bucket, bit_xor(s.hash)::text as hash, sum(s.count)::bigint as count from (
@@ -50,6 +50,8 @@ export async function readRangeState(
     union all
     (select t.key, null, null, 0 from feed_tombstone t
      where t.collection = ${collection} and ${isAfter('t', after)} and ${inScope(scope, sql`t.part`)}
+       and not exists (select from ${tableOf[collection]} f
+                       where ${isOfTombstone} and ${inScope(scope, sql`f.feed_part`)})
      limit ${limit}::bigint)`.execute(db);
   const buckets = new Map<number, RangeBucket>();
   const changed: RangeState['changed'][number][] = [];
