@@ -165,6 +165,18 @@ export const errorCodes = {
     'The till was away for longer than the server remembers what is gone, or its scope is another one now',
     'The replica is loaded again by itself',
   ],
+  REP_CHUNK_GONE: [
+    'A part of a snapshot is no longer kept by the server',
+    'Nothing: the till asks for the present snapshot and goes on with that',
+  ],
+  REP_CHUNK_WRONG: [
+    'A part of a snapshot is not what its name or the server’s list says, however it was fetched',
+    'It is tried again by itself; if it repeats, look for what alters downloads between till and server',
+  ],
+  REP_SEED_INCOMPLETE: [
+    'A snapshot was loaded and the till does not hold what it should',
+    'It is loaded anew by itself; if it repeats, check the disk and tell support',
+  ],
   REP_OUTDATED: [
     'The replica file was made by another version of this program',
     'Nothing: it is loaded again from the server by itself, once after an update',
@@ -216,6 +228,7 @@ export const errorCodes = {
     'Correct the request; see /openapi.json',
   ],
   API_TOO_LARGE: ['The request body is larger than allowed', 'Send less'],
+  API_RANGE: ['The bytes asked for lie beyond the end', 'Ask for bytes there are; Content-Range says how many'],
   API_NOT_FOUND: ['There is no such resource', 'Check the address'],
   API_INTERNAL: ['An unexpected fault; the log has the details', 'Try again; report it if it repeats'],
   SALE_NOT_FOUND: ['There is no such sale on this till', 'Open it first'],

@@ -122,7 +122,11 @@ export class RequestResponder implements Closable {
 }
 
 /** Refusals that are answers, not faults of the server. */
-const TOLD_APART: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['REP_EPOCH_CHANGED', 'REP_SNAPSHOT_REQUIRED']);
+const TOLD_APART: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'REP_EPOCH_CHANGED',
+  'REP_SNAPSHOT_REQUIRED',
+  'REP_CHUNK_GONE',
+]);
 
 function handle<K extends QuestionKind>(
   handlers: RequestHandlers,

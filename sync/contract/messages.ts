@@ -8,6 +8,12 @@ import { Hash, JournalEntry } from './journal-entry.ts';
 import { BucketAnswer, BucketRequest, RangesAnswer, RangesRequest } from './ranges.ts';
 import { CredentialDocument, CustomerDocument } from './replica-documents.ts';
 import { FeedPosition } from './feed.ts';
+import {
+  SnapshotChunkAnswer,
+  SnapshotChunkRequest,
+  SnapshotOfferAnswer,
+  SnapshotOfferRequest,
+} from './snapshot.ts';
 
 /** Most entries in one batch. */
 export const BATCH_ENTRIES_MAX = 500;
@@ -55,6 +61,8 @@ const Question = z.discriminatedUnion('kind', [
   FeedPageRequest,
   RangesRequest,
   BucketRequest,
+  SnapshotOfferRequest,
+  SnapshotChunkRequest,
   AppCodeConfirm,
   RotatingCodeVerify,
 ]);
@@ -67,6 +75,8 @@ const Answer = z.discriminatedUnion('kind', [
   FeedPageAnswer,
   RangesAnswer,
   BucketAnswer,
+  SnapshotOfferAnswer,
+  SnapshotChunkAnswer,
   AppCodeAnswer,
   RotatingCodeAnswer,
 ]);
