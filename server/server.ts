@@ -138,6 +138,9 @@ async function compose(
       'feed.page': (_till, question) => answerFeedPage(database, question),
       'feed.ranges': (_till, question) => answerRanges(database, question),
       'feed.bucket': (_till, question) => answerBucket(database, question),
+      'snapshot.offer': (_till, { kind }) => Promise.resolve({ kind, offer: 'none' }),
+      'snapshot.chunk': () =>
+        Promise.reject(new StammkundeError('REP_CHUNK_GONE', 'no chunk of this name is kept')),
       'app-code.confirm': async (till, question) => ({
         kind: question.kind,
         verdict: await appCodes.confirm(till, question),
