@@ -35,9 +35,10 @@ export const write: fc.Arbitrary<Write> = fc.oneof(
 export async function perform(db: Queries, each: Write): Promise<void> {
   if (each.kind === 'register') return register(db, each.cards);
   const { rows } = await sql<{ id: string }>`
-    select id from customer order by id offset (${each.who}::bigint % greatest(1, (select count(*) from customer))) limit 1`.execute(
+    select id from customer order by id offset (${each.who}::bigint % greatest(1, (select count(*) from customer))) limit 1 for update`.execute(
     db,
   );
+  // Held until the transaction ends: writers take turns on a customer, so that none waits in a circle.
   const id = rows[0]?.id;
   if (id === undefined) return;
   switch (each.kind) {
