@@ -1,10 +1,12 @@
 import { asError } from '../../foundation/errors.ts';
 import { identifyBench } from './identify.ts';
 import { passThroughBench } from './pass-through.ts';
+import { replicaBench } from './replica/replica.ts';
 
 const USAGE = [
   'npm run bench -- identify [--customers N] [--scans N] [--json]',
   'npm run bench -- pass-through [--scans N] [--json]',
+  'npm run bench -- replica [--documents N] [--peers NAME,…] [--json]',
   '',
 ].join('\n');
 
@@ -14,6 +16,8 @@ try {
     await identifyBench(args);
   } else if (name === 'pass-through') {
     await passThroughBench(args);
+  } else if (name === 'replica') {
+    await replicaBench(args);
   } else {
     process.stderr.write(USAGE);
     process.exitCode = 2;
