@@ -13,8 +13,8 @@ interface Collection {
   readonly name: 'credentials' | 'customers';
   readonly table: 'credential' | 'customer';
   readonly key: string;
-  /** The canonical text of a row `r` as a SQL expression. */
-  readonly text: string;
+  /** The canonical text of a row as a SQL expression. */
+  readonly text: (row: 'new' | 'r') => string;
 }
 
 // `canonicalText` of sync/contract/range-hash.ts, for documents as server/feed/documents.ts makes them of rows.
@@ -23,29 +23,32 @@ const collections: readonly Collection[] = [
     name: 'credentials',
     table: 'credential',
     key: 'index',
-    text: `'credentials{s10:customerId' || range_text(r.customer_id::text)
-      || 's5:index' || range_text(r.index)
-      || 's4:kind' || range_text(r.kind)
-      || case when r.public_key is null then '' else 's9:publicKey' || range_text(r.public_key) end
-      || 's6:status' || range_text(r.status)
-      || 's10:validUntil' || coalesce('i' || r.valid_until || ';', 'n') || '}'`,
+    text: (r) => `'credentials{s10:customerId' || coalesce('s36:' || ${r}.customer_id, 'n')
+      || 's5:index' || range_text(${r}.index)
+      || 's4:kind' || range_text(${r}.kind)
+      || coalesce('s9:publicKey' || range_text(${r}.public_key), '')
+      || 's6:status' || range_text(${r}.status)
+      || 's10:validUntil' || coalesce('i' || ${r}.valid_until || ';', 'n') || '}'`,
   },
   {
     name: 'customers',
     table: 'customer',
     key: 'id',
-    text: `'customers{s8:greeting' || range_text(case when 'greeting' = any(r.purposes) then r.greeting end)
-      || 's2:id' || range_text(r.id::text)
-      || 's6:pointsi' || r.points || ';s8:pointsAti' || r.points_at || ';s8:purposes['
-      || coalesce((select string_agg(range_text(p), '' order by p collate "C") from unnest(r.purposes) p), '')
-      || ']s6:status' || range_text(r.status)
-      || 's4:tier' || range_text(r.tier) || '}'`,
+    text: (r) => `'customers{s8:greeting'
+      || coalesce(range_text(case when 'greeting' = any(${r}.purposes) then ${r}.greeting end), 'n')
+      || 's2:ids36:' || ${r}.id || 's6:pointsi' || ${r}.points || ';s8:pointsAti' || ${r}.points_at
+      || ';s8:purposes[' || case cardinality(${r}.purposes) when 0 then '' when 1 then range_text(${r}.purposes[1])
+                            else range_set(${r}.purposes) end
+      || ']s6:status' || range_text(${r}.status)
+      || 's4:tier' || range_text(${r}.tier) || '}'`,
   },
 ];
 
 const statements = [
   `create function range_text(value text) returns text language sql stable parallel safe as $$
-     select coalesce('s' || octet_length(convert_to(value, 'UTF8')) || ':' || value, 'n') $$`,
+     select 's' || octet_length(convert_to(value, 'UTF8')) || ':' || value $$`,
+  `create function range_set(list text[]) returns text language sql stable parallel safe as $$
+     select string_agg(range_text(each), '' order by each collate "C") from unnest(list) each $$`,
   `create function range_bucket(key text) returns smallint language sql stable parallel safe as $$
      select ('x' || substr(md5(convert_to(key, 'UTF8')), 1, 2))::bit(8)::integer::smallint $$`,
   `create function range_hash(canonical text) returns bit language sql stable parallel safe as $$
@@ -86,13 +89,11 @@ const statements = [
   `create table feed_purged (collection text primary key, xid xid8 not null, seq bigint not null)`,
 
   ...collections.flatMap(({ name, table, key, text }) => [
-    `create function ${table}_range_hash(r ${table}) returns bit language sql stable as $$
-       select range_hash(${text}) $$`,
     // Without rewriting through an update, which would give every row a new position and have every till pull it again.
     `alter table ${table} add column feed_part text not null default '',
        add column range_bucket smallint not null default 0, add column range_hash bit(64) not null default 0::bit(64)`,
     `drop trigger feed_position on ${table}`,
-    `update ${table} r set range_bucket = range_bucket(r.${key}::text), range_hash = ${table}_range_hash(r)`,
+    `update ${table} r set range_bucket = range_bucket(r.${key}::text), range_hash = range_hash(${text('r')})`,
     `alter table ${table} alter column range_bucket drop default, alter column range_hash drop default`,
     `insert into feed_range (collection, part, bucket, hash, count)
      select '${name}', feed_part, range_bucket, bit_xor(range_hash), count(*) from ${table} group by 2, 3`,
@@ -103,7 +104,7 @@ const statements = [
        new.xid := pg_current_xact_id();
        new.seq := nextval('feed_seq');
        new.range_bucket := range_bucket(new.${key}::text);
-       new.range_hash := ${table}_range_hash(new);
+       new.range_hash := range_hash(${text('new')});
        return new;
      end $$`,
     `create trigger feed_position before insert or update on ${table}
