@@ -41,22 +41,22 @@ export function differingBuckets(
 const HASHES_BYTES = DIGEST_BUCKETS * 8;
 const COUNTS_BYTES = DIGEST_BUCKETS * 4;
 
-/** 256 hashes and counts, changed by XOR and one at a time. As bytes: the hashes, then the counts, little-endian. */
+/**
+ * 256 hashes and counts, changed by XOR and one at a time. As bytes: the hashes, then the counts, in the order of the
+ * machine that wrote them, as are all machines Node.js is made for: little-endian.
+ */
 export class BucketTotals {
-  readonly #hashes = new BigUint64Array(DIGEST_BUCKETS);
-  readonly #counts = new Uint32Array(DIGEST_BUCKETS);
+  readonly #bytes = new Uint8Array(HASHES_BYTES + COUNTS_BYTES);
+  readonly #hashes = new BigUint64Array(this.#bytes.buffer, 0, DIGEST_BUCKETS);
+  readonly #counts = new Uint32Array(this.#bytes.buffer, HASHES_BYTES, DIGEST_BUCKETS);
 
   /** @throws StammkundeError REP_CORRUPT for bytes of another length */
   static from(bytes: Uint8Array): BucketTotals {
-    if (bytes.length !== HASHES_BYTES + COUNTS_BYTES) {
+    const totals = new BucketTotals();
+    if (bytes.length !== totals.#bytes.length) {
       throw new StammkundeError('REP_CORRUPT', `digests of ${bytes.length} bytes`);
     }
-    const totals = new BucketTotals();
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let bucket = 0; bucket < DIGEST_BUCKETS; bucket += 1) {
-      totals.#hashes[bucket] = view.getBigUint64(bucket * 8, true);
-      totals.#counts[bucket] = view.getUint32(HASHES_BYTES + bucket * 4, true);
-    }
+    totals.#bytes.set(bytes);
     return totals;
   }
 
@@ -80,12 +80,8 @@ export class BucketTotals {
     return Array.from(this.#hashes, (hash, bucket) => ({ hash, count: this.#counts[bucket] ?? 0 }));
   }
 
-  toBytes(): Buffer {
-    const bytes = Buffer.alloc(HASHES_BYTES + COUNTS_BYTES);
-    for (const [bucket, hash] of this.#hashes.entries()) bytes.writeBigUInt64LE(hash, bucket * 8);
-    for (const [bucket, count] of this.#counts.entries())
-      bytes.writeUInt32LE(count, HASHES_BYTES + bucket * 4);
-    return bytes;
+  toBytes(): Uint8Array {
+    return this.#bytes;
   }
 }
 

@@ -254,13 +254,15 @@ export class DocumentTable<T> {
       const current = previous !== undefined && previous._rev === revision ? previous : this.#get(id);
       if (current !== undefined) stored.set(id, current);
     }
-    const result = categorizeBulkWriteRows<T>(
-      this.#instance,
-      // The layout took it from the schema with RxDB's own function, whose type is this one.
-      this.layout.primaryPath as Parameters<typeof categorizeBulkWriteRows<T>>[1],
-      stored,
-      [...rows],
-      context,
+    const result = withoutRefused(
+      categorizeBulkWriteRows<T>(
+        this.#instance,
+        // The layout took it from the schema with RxDB's own function, whose type is this one.
+        this.layout.primaryPath as Parameters<typeof categorizeBulkWriteRows<T>>[1],
+        stored,
+        [...rows],
+        context,
+      ),
     );
     let live = 0;
     for (const { document } of result.bulkInsertDocs) {
@@ -391,6 +393,26 @@ export class DocumentTable<T> {
     }
     return values;
   }
+}
+
+/**
+ * RxDB announces the insert of a document that it refuses for a missing attachment (510), and hands out those of its
+ * attachments that are not missing: neither event nor content has a document.
+ */
+function withoutRefused<T>(result: CategorizeBulkWriteRowsOutput<T>): CategorizeBulkWriteRowsOutput<T> {
+  const refused = new Set(
+    result.errors.flatMap(({ status, documentId }) => (status === 510 ? documentId : [])),
+  );
+  if (refused.size === 0) return result;
+  const { eventBulk, attachmentsAdd, attachmentsUpdate, attachmentsRemove } = result;
+  const isTaken = ({ documentId }: { readonly documentId: string }): boolean => !refused.has(documentId);
+  return {
+    ...result,
+    eventBulk: { ...eventBulk, events: eventBulk.events.filter(isTaken) },
+    attachmentsAdd: attachmentsAdd.filter(isTaken),
+    attachmentsUpdate: attachmentsUpdate.filter(isTaken),
+    attachmentsRemove: attachmentsRemove.filter(isTaken),
+  };
 }
 
 /** Cuts rows into runs in which no id occurs twice, so that a second write of a document meets the first as a conflict. */
