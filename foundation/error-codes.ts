@@ -20,6 +20,10 @@ export const errorCodes = {
     'A key file can be read by group or others',
     'chmod 600 FILE, and think about who could have copied it',
   ],
+  KEY_FOREIGN: [
+    'The identifier keys are not those this database was made with, or one that a rotation added is missing',
+    'Restore the key files, all of them and in their order; docs/keys.md',
+  ],
   DATA_IN_USE: [
     'Another process works on the same data folder',
     'Stop the other process; never copy a data folder to a second till',
@@ -228,7 +232,10 @@ export const errorCodes = {
     'Correct the request; see /openapi.json',
   ],
   API_TOO_LARGE: ['The request body is larger than allowed', 'Send less'],
-  API_RANGE: ['The bytes asked for lie beyond the end', 'Ask for bytes there are; Content-Range says how many'],
+  API_RANGE: [
+    'The bytes asked for lie beyond the end',
+    'Ask for bytes there are; Content-Range says how many',
+  ],
   API_NOT_FOUND: ['There is no such resource', 'Check the address'],
   API_INTERNAL: ['An unexpected fault; the log has the details', 'Try again; report it if it repeats'],
   SALE_NOT_FOUND: ['There is no such sale on this till', 'Open it first'],
@@ -282,6 +289,10 @@ export const errorCodes = {
     'See intake.entry_refused in the log; report it: the entry should have been refused earlier',
   ],
   LEDGER_CHAIN: ['An entry does not continue the till’s hash chain', 'It is quarantined; call support'],
+  KEY_TILLS_BEHIND: [
+    'A rotation of the identifier key cannot end yet; the message names the tills and what each lacks',
+    'Give those tills the new key and let them connect, or name those that are gone in ignoreTills; docs/keys.md',
+  ],
   CUSTOMER_NOT_FOUND: ['There is no such customer', 'Check the id'],
   CARD_NOT_FOUND: ['There is no such card', 'Check the id'],
   CARD_TAKEN: ['This card number already belongs to someone', 'Use another number'],

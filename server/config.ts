@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { logLevels } from '../foundation/log.ts';
 import { deepFreeze, readYamlConfig } from '../foundation/yaml-config.ts';
 import type { Frozen } from '../foundation/yaml-config.ts';
+import { IDENTIFIER_KEYS_MAX } from '../sync/contract/blind-index.ts';
 import { CardSchemes } from '../sync/contract/card-scheme.ts';
 import { TenantId } from '../sync/contract/ids.ts';
 import { MqttConfig, withAbsolutePaths } from '../sync/mqtt/config.ts';
@@ -44,7 +45,12 @@ export const ServerConfig = z.strictObject({
     tokenFile: Path.describe('File with the bearer token of the HTTP API, mode 0640 or tighter'),
   }),
   keys: z.strictObject({
-    identifierKeyFile: Path.describe('Key of the blind indexes, the same on every till; mode 0600'),
+    identifierKeyFile: Path.describe('First key of the blind indexes, the same on every till; mode 0600'),
+    addedIdentifierKeyFiles: z
+      .array(Path)
+      .max(IDENTIFIER_KEYS_MAX - 1)
+      .default([])
+      .describe('Keys that rotations added, oldest first, the same on every till; docs/keys.md'),
     signingKeyFile: Path.describe('Ed25519 key (PKCS #8, PEM) that signs what tills are told; mode 0600'),
     secretFile: Path.describe('Secret that till tokens are derived from; mode 0600'),
   }),
@@ -69,6 +75,7 @@ export function readServerConfig(path: string): ServerConfig {
     http: { ...http, tokenFile: at(http.tokenFile) },
     keys: {
       identifierKeyFile: at(keys.identifierKeyFile),
+      addedIdentifierKeyFiles: keys.addedIdentifierKeyFiles.map(at),
       signingKeyFile: at(keys.signingKeyFile),
       secretFile: at(keys.secretFile),
     },

@@ -17,13 +17,17 @@ import type { TenantId, TillId } from '../sync/contract/ids.ts';
 /** Where the server's secrets lie. */
 export interface KeyFiles {
   readonly identifierKeyFile: string;
+  /** Keys that rotations added, oldest first; none when absent. */
+  readonly addedIdentifierKeyFiles?: readonly string[];
   readonly signingKeyFile: string;
   readonly secretFile: string;
 }
 
 export interface ServerKeys {
-  /** 32 bytes: the tenant's key of all blind indexes; every till has the same. */
+  /** 32 bytes: the tenant's first key of all blind indexes; every till has the same. */
   readonly identifierKey: Buffer;
+  /** The first and those that rotations added, oldest first. */
+  readonly identifierKeys: readonly Buffer[];
   /** Ed25519: signs what the server says to tills. */
   readonly signingKey: KeyObject;
   /** 32 bytes: till tokens are derived from it. */
@@ -57,6 +61,7 @@ export function createMissingKeys(files: KeyFiles, apiTokenFile: string, random:
     created.push(path);
   };
   create(files.identifierKeyFile, () => newSecret(random), 'owner');
+  for (const path of files.addedIdentifierKeyFiles ?? []) create(path, () => newSecret(random), 'owner');
   create(files.secretFile, () => newSecret(random), 'owner');
   create(files.signingKeyFile, newSigningKey, 'owner');
   create(apiTokenFile, () => newSecret(random), 'group');
@@ -70,8 +75,10 @@ export function createMissingKeys(files: KeyFiles, apiTokenFile: string, random:
 
 /** @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED */
 export function loadKeys(files: KeyFiles): ServerKeys {
+  const identifierKey = readKeyFile(files.identifierKeyFile);
   return {
-    identifierKey: readKeyFile(files.identifierKeyFile),
+    identifierKey,
+    identifierKeys: [identifierKey, ...(files.addedIdentifierKeyFiles ?? []).map(readKeyFile)],
     signingKey: readSigningKey(files.signingKeyFile),
     secret: readKeyFile(files.secretFile),
   };

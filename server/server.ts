@@ -10,7 +10,7 @@ import type { Random } from '../foundation/random.ts';
 import { writeSecretFile } from '../foundation/secret-file.ts';
 import { makeFolder } from '../foundation/folder.ts';
 import type { Bus, BusOpening, PublishOptions, PublishOutcome } from '../sync/bus.ts';
-import { BlindIndexer } from '../sync/contract/blind-index.ts';
+import { BlindIndexer, identifierKeyName } from '../sync/contract/blind-index.ts';
 import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
 import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
@@ -20,6 +20,7 @@ import { customerRoutes } from './api/customer-routes.ts';
 import { deviceRoutes } from './api/device-routes.ts';
 import { healthRoutes } from './api/health-routes.ts';
 import type { Health } from './api/health-routes.ts';
+import { identifierKeyRoutes } from './api/identifier-key-routes.ts';
 import { ledgerRoutes } from './api/ledger-routes.ts';
 import { programmeRoutes } from './api/programme-routes.ts';
 import { BrokerAccess } from './broker/access.ts';
@@ -38,6 +39,7 @@ import { FeedPublisher } from './feed/feed-publisher.ts';
 import { answerBucket } from './feed/bucket.ts';
 import { answerFeedPage } from './feed/feed-store.ts';
 import { answerRanges } from './feed/ranges.ts';
+import { KeyRotation } from './identifiers/key-rotation.ts';
 import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
 import { TillStates } from './intake/till-states.ts';
@@ -114,20 +116,21 @@ async function compose(
       bus?.publish(topic, payload, options) ?? Promise.resolve('offline'),
   };
   const shared = { database, topics, statements, clock, log };
+  const indexer = new BlindIndexer(keys.identifierKeys, config.tenant);
   const intake = new Intake({
     ...shared,
+    indexer,
     bus: outbox,
     random,
     controller: config.tenant,
     onCommitted: () => publisher?.changed(),
     onTaken: (cards) => {
-      for (const { xid, seq, document } of cards) {
+      for (const { xid, seq, documents } of cards) {
         const position = { epoch: database.epoch, xid, seq };
-        publisher?.urgent({ position, credentials: [document], customers: [] });
+        publisher?.urgent({ position, credentials: [...documents], customers: [] });
       }
     },
   });
-  const indexer = new BlindIndexer(keys.identifierKey, config.tenant);
   const codes = { database, indexer, tenant: config.tenant, serverSecret: keys.secret, clock, random };
   const appCodes = new AppCodes(codes);
   const rotatingCodes = new RotatingCodes(codes);
@@ -166,6 +169,16 @@ async function compose(
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
   for (const consumer of [states, responder, intake]) opened.add(consumer);
 
+  const rotation = opened.add(
+    await KeyRotation.open({
+      database,
+      indexer,
+      keyNames: keys.identifierKeys.map(identifierKeyName),
+      changes: publisher,
+      clock,
+      log,
+    }),
+  );
   const cardNumbers = new SchemeCardNumbers(
     config.cardSchemes.map(({ symbologies, lengths, ...scheme }) => ({
       ...scheme,
@@ -186,10 +199,11 @@ async function compose(
         routes: [
           healthRoutes(health),
           customerRoutes(customers, new Cards(services)),
-          bankCardRoutes(new BankCards({ ...services, controller: config.tenant })),
+          bankCardRoutes(new BankCards({ ...services, indexer, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),
           programmeRoutes(database, publisher, clock),
+          identifierKeyRoutes(rotation),
         ],
       },
     ),

@@ -3,10 +3,12 @@ import type { Clock } from '../../foundation/clock.ts';
 import { StammkundeError } from '../../foundation/errors.ts';
 import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
+import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import { ConsentLocale, OperatorRef } from '../../sync/contract/consent.ts';
 import { InstantMs, StoreId, TillId, Uuid } from '../../sync/contract/ids.ts';
 import { BankCardScheme } from '../../sync/contract/link.ts';
 import type { Changes } from '../changes.ts';
+import { aboutIndex } from '../consent/about-index.ts';
 import { appendConsents, lastGrant, readConsents } from '../consent/consent-store.ts';
 import { consentChannels } from '../consent/consent-event.ts';
 import type { ChainedConsentEvent } from '../consent/consent-event.ts';
@@ -61,6 +63,7 @@ const PURPOSE = 'bankcard_link';
 export class BankCards {
   readonly #ports: {
     readonly database: Database;
+    readonly indexer: IndexForms;
     readonly changes: Changes;
     readonly clock: Clock;
     readonly random: Random;
@@ -70,6 +73,7 @@ export class BankCards {
   /** @param ports.controller who is responsible, as consents name it */
   constructor(ports: {
     readonly database: Database;
+    readonly indexer: IndexForms;
     readonly changes: Changes;
     readonly clock: Clock;
     readonly random: Random;
@@ -80,19 +84,21 @@ export class BankCards {
 
   /** The cards that are linked now, oldest first. @throws StammkundeError CUSTOMER_NOT_FOUND */
   async list(customerId: string): Promise<readonly BankCard[]> {
-    const { db } = this.#ports.database;
+    const { database, indexer } = this.#ports;
+    const { db } = database;
     await this.#assertCustomer(customerId);
     const rows = await db
       .selectFrom('credential')
       .select(['id', 'index', 'scheme', 'status', 'issued_at'])
       .where('customer_id', '=', customerId)
       .where('kind', '=', 'bankcard')
+      .where('alias_of', 'is', null)
       .orderBy('issued_at')
       .orderBy('id')
       .execute();
     const consents = await readConsents(db, [customerId], PURPOSE);
     return rows.map((row) => {
-      const grant = lastGrant(consents, row.index);
+      const grant = lastGrant(aboutIndex(consents, indexer, row.index), row.index);
       return {
         id: row.id,
         scheme: BankCardScheme.parse(row.scheme),
@@ -115,7 +121,7 @@ export class BankCards {
    * @throws StammkundeError CARD_NOT_FOUND for a card that is and was not this customer's
    */
   async withdraw(customerId: string, cardId: string, withdrawal: LinkWithdrawal): Promise<void> {
-    const { database, changes, clock, random, controller } = this.#ports;
+    const { database, indexer, changes, clock, random, controller } = this.#ports;
     const taken = await database.transaction(async (tx) => {
       await changeOwnership(tx);
       const card = await tx
@@ -123,11 +129,12 @@ export class BankCards {
         .select(['index', 'customer_id'])
         .where('id', '=', cardId)
         .where('kind', '=', 'bankcard')
+        .where('alias_of', 'is', null)
         .executeTakeFirst();
       const events =
         card === undefined
           ? []
-          : (await readConsents(tx, [customerId], PURPOSE)).filter((event) => event.objectRef === card.index);
+          : aboutIndex(await readConsents(tx, [customerId], PURPOSE), indexer, card.index);
       const wasTheirs = card !== undefined && (card.customer_id === customerId || events.length > 0);
       if (!wasTheirs) throw new StammkundeError('CARD_NOT_FOUND', `there is no linked bank card ${cardId}`);
       if (card.customer_id !== customerId) return undefined;
@@ -162,7 +169,7 @@ export class BankCards {
     if (taken === undefined) return;
     changes.urgent({
       position: { epoch: database.epoch, xid: taken.xid, seq: taken.seq },
-      credentials: [taken.document],
+      credentials: [...taken.documents],
       customers: [],
     });
     changes.changed();

@@ -45,11 +45,15 @@ export class SchemeCardNumbers implements CardNumbers {
     if (!fits) return { kind: 'refused', code: 'CARD_NUMBER_INVALID' };
     const { kind } = match.scheme;
     const { clock, random } = this.#ports;
+    const olderForms = this.#indexer.forms(kind, match.canonical).slice(0, -1);
+    const index = this.#indexer.index(kind, match.canonical);
     return {
       kind: 'card',
       card: {
         id: uuidV7(clock.now(), random),
-        index: this.#indexer.index(kind, match.canonical),
+        index,
+        keyVersion: this.#indexer.version,
+        olderForms,
         kind,
         scheme: name,
         validUntil,

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { Selectable } from 'kysely';
 import type { Clock } from '../../foundation/clock.ts';
 import { StammkundeError } from '../../foundation/errors.ts';
@@ -6,11 +5,11 @@ import type { Random } from '../../foundation/random.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../database/database.ts';
 import type { CredentialTable } from '../database/tables.ts';
-import { credentialDocument } from '../feed/documents.ts';
+import { readForms } from '../identifiers/credential-forms.ts';
 import { changeOwnership, claimPoints } from '../ledger/claim.ts';
 import type { Card, CardNumber } from './card.ts';
 import type { CardNumbers } from './card-numbers.ts';
-import { insertCards, readCardOwners } from './insert-cards.ts';
+import { adoptCards, insertCards, readCardOwners } from './insert-cards.ts';
 
 export interface CardsPorts {
   readonly database: Database;
@@ -72,6 +71,7 @@ export class Cards {
       if (customer === undefined) {
         throw new StammkundeError('CUSTOMER_NOT_FOUND', `there is no customer ${customerId}`);
       }
+      await adoptCards(tx, [issued]);
       const owner = (await readCardOwners(tx, [issued.index])).get(issued.index) ?? null;
       if (owner !== null && owner !== customer.id) {
         throw new StammkundeError('CARD_TAKEN', 'the card belongs to another customer');
@@ -97,27 +97,24 @@ export class Cards {
    */
   async setStatus(id: string, status: Card['status']): Promise<Card> {
     const { database, changes } = this.#ports;
-    const row = await database.transaction((tx) =>
-      tx
+    const changed = await database.transaction(async (tx) => {
+      const row = await tx
         .updateTable('credential')
         .set({ status })
         .where('id', '=', id)
-        .returning([
-          ...CARD_COLUMNS,
-          'index',
-          'public_key',
-          'seq as at_seq',
-          sql<string>`xid::text`.as('at_xid'),
-        ])
-        .executeTakeFirst(),
-    );
-    if (row === undefined) throw new StammkundeError('CARD_NOT_FOUND', `there is no card ${id}`);
+        .where('alias_of', 'is', null)
+        .returning(CARD_COLUMNS)
+        .executeTakeFirst();
+      return row === undefined ? undefined : { row, forms: await readForms(tx, id) };
+    });
+    if (changed === undefined) throw new StammkundeError('CARD_NOT_FOUND', `there is no card ${id}`);
+    const { xid, seq, documents } = changed.forms;
     changes.urgent({
-      position: { epoch: database.epoch, xid: row.at_xid, seq: row.at_seq },
-      credentials: [credentialDocument(row)],
+      position: { epoch: database.epoch, xid, seq },
+      credentials: [...documents],
       customers: [],
     });
     changes.changed();
-    return cardOf(row);
+    return cardOf(changed.row);
   }
 }

@@ -1,15 +1,10 @@
-import { sql } from 'kysely';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
-import type { CredentialDocument } from '../../sync/contract/replica-documents.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
-import { credentialDocument } from '../feed/documents.ts';
+import { readForms } from '../identifiers/credential-forms.ts';
+import type { CredentialForms } from '../identifiers/credential-forms.ts';
 
 /** A card that belongs to nobody any more, and where that stands in the feed. */
-export interface TakenCard {
-  readonly xid: string;
-  readonly seq: number;
-  readonly document: CredentialDocument;
-}
+export type TakenCard = CredentialForms;
 
 /**
  * Takes a bank card from its customer; what they earned with it stays theirs. The caller holds the lock on ownership.
@@ -26,9 +21,8 @@ export async function takeBankCard(
     .where('index', '=', index)
     .where('kind', '=', 'bankcard')
     .where('customer_id', '=', customerId)
-    .returning(['index', 'kind', 'customer_id', 'status', 'valid_until', 'public_key'])
-    .returning([sql<string>`xid::text`.as('at_xid'), 'seq as at_seq'])
+    .where('alias_of', 'is', null)
+    .returning('id')
     .executeTakeFirst();
-  if (row === undefined) return undefined;
-  return { xid: row.at_xid, seq: row.at_seq, document: credentialDocument(row) };
+  return row === undefined ? undefined : readForms(tx, row.id);
 }

@@ -141,6 +141,7 @@ async function readCustomer(db: Queries, id: string): Promise<CustomerView> {
     .selectFrom('credential')
     .select(CARD_COLUMNS)
     .where('customer_id', '=', id)
+    .where('alias_of', 'is', null)
     .orderBy('issued_at')
     .orderBy('id')
     .execute();

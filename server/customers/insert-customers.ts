@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Clock, Instant } from '../../foundation/clock.ts';
 import type { Random } from '../../foundation/random.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
-import { insertCards, readCardOwners } from '../cards/insert-cards.ts';
+import { adoptCards, insertCards, readCardOwners } from '../cards/insert-cards.ts';
 import type { IssuedCard } from '../cards/insert-cards.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { changeOwnership, claimPoints } from '../ledger/claim.ts';
@@ -35,6 +35,10 @@ export async function insertCustomers(
   const seen = await readExisting(
     tx,
     prepared.map(({ id }) => id),
+  );
+  await adoptCards(
+    tx,
+    prepared.flatMap(({ cards }) => cards),
   );
   const owners = await readCardOwners(
     tx,

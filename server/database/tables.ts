@@ -8,6 +8,7 @@ import type {
   ProgrammeDocument,
   Purpose,
 } from '../../sync/contract/replica-documents.ts';
+import type { SnapshotCollection } from '../../sync/contract/snapshot.ts';
 import type { ConsentChannel } from '../consent/consent-event.ts';
 import type { ConsentDecision } from '../consent/consent-state.ts';
 
@@ -91,6 +92,10 @@ export interface CredentialTable extends RangeColumns {
   issued_at: number;
   /** Of a phone: its Ed25519 key in base64url. */
   public_key: string | null;
+  /** Under how many identifier keys `index` was made. */
+  key_version: Generated<number>;
+  /** Of a row that only holds an older index of a credential: that credential. Its fields follow it by a trigger. */
+  alias_of: string | null;
 }
 
 /** App codes that were confirmed to a till, for as long as they could be shown again. */
@@ -257,7 +262,81 @@ export interface FeedPurgedTable {
   seq: number;
 }
 
+/** Blind indexes that unclaimed accounts are named by, and what the same numbers' index is now. */
+export interface IndexFormTable {
+  previous: string;
+  index: string;
+}
+
+/** Tills that hold an identifier key and had caught up after all was re-keyed to it. */
+export interface TillIdentifierKeyTable {
+  till: string;
+  incarnation: string;
+  version: number;
+  at: number;
+}
+
+/** What tills were ordered that cannot be undone, and by whom. Append-only. */
+export interface TillOrderTable {
+  id: string;
+  till: string;
+  /** The journal of the till that is meant; null: whichever it has. */
+  incarnation: string | null;
+  kind: 'wipe' | 'wipe-lifted';
+  /** Who ordered it, as they said. */
+  ordered_by: string;
+  reason: string | null;
+  at: number;
+  position: Generated<number>;
+}
+
+/** A chunk of a snapshot, by the SHA-256 of its bytes. */
+export interface SnapshotChunkTable {
+  sha256: string;
+  bytes: Buffer;
+  /** ms since the epoch; when it was last made, or found to be the same. */
+  stored_at: number;
+}
+
+/** A snapshot that is whole. */
+export interface SnapshotTable {
+  id: Generated<number>;
+  base: string;
+  epoch: string;
+  places: JSONColumnType<Record<SnapshotCollection, { xid: string; seq: number }>>;
+  /** ms since the epoch. */
+  made_at: number;
+  /** When a till was last offered it; at first when it was made. */
+  offered_at: number;
+}
+
+export interface SnapshotEntryTable {
+  snapshot_id: number;
+  position: number;
+  collection: SnapshotCollection;
+  sha256: string;
+  bytes: number;
+  unpacked_bytes: number;
+  documents: number;
+  first_key: string;
+  last_key: string;
+}
+
+/** Who makes a snapshot. */
+export interface SnapshotBuildTable {
+  base: string;
+  builder: string;
+  until: Date;
+}
+
 export interface Tables {
+  snapshot_chunk: SnapshotChunkTable;
+  snapshot: SnapshotTable;
+  snapshot_entry: SnapshotEntryTable;
+  snapshot_build: SnapshotBuildTable;
+  index_form: IndexFormTable;
+  till_identifier_key: TillIdentifierKeyTable;
+  till_order: TillOrderTable;
   server_meta: ServerMetaTable;
   programme: ProgrammeTable;
   offer: OfferTable;

@@ -45,9 +45,9 @@ export class AppCodes {
     if (!read.ok) return 'refused';
     const { code } = read;
     const now = this.#clock.now();
-    const index = this.#indexer.index('app', deviceIdentifier(code.keyId));
+    const forms = this.#indexer.forms('app', deviceIdentifier(code.keyId));
     return this.#database.transaction(async (tx) => {
-      const owned = await readOwned(tx, index, now);
+      const owned = await readOwned(tx, forms, now);
       if (owned === undefined) return 'unknown';
       if (!owned.isActive || owned.publicKey === null) return 'refused';
       if (!isSignedBy(code, this.#tenant, verifyingKey(owned.publicKey))) return 'refused';

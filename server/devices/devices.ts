@@ -6,10 +6,10 @@ import type { Random } from '../../foundation/random.ts';
 import { DEVICE_SCHEME, deviceIdentifier, keyIdOf } from '../../sync/contract/app-code/app-code.ts';
 import { isSoundPublicKey } from '../../sync/contract/app-code/device-key.ts';
 import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
-import { insertCards, readCardOwners } from '../cards/insert-cards.ts';
+import { adoptCards, insertCards, readCardOwners } from '../cards/insert-cards.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../database/database.ts';
-import { credentialDocument } from '../feed/documents.ts';
+import { readForms } from '../identifiers/credential-forms.ts';
 import { changeOwnership, claimPoints } from '../ledger/claim.ts';
 import type { Device, NewDevice } from './device.ts';
 
@@ -51,7 +51,16 @@ export class Devices {
     if (!isSoundPublicKey(key)) {
       throw new StammkundeError('DEVICE_KEY_UNSOUND', 'the public key cannot be taken');
     }
+    const olderForms = indexer.forms('app', deviceIdentifier(keyIdOf(key))).slice(0, -1);
     const index = indexer.index('app', deviceIdentifier(keyIdOf(key)));
+    const own = {
+      index,
+      keyVersion: indexer.version,
+      olderForms,
+      kind: 'app',
+      scheme: DEVICE_SCHEME,
+      validUntil: null,
+    } as const;
     const row = await database.transaction(async (tx) => {
       await changeOwnership(tx);
       const customer = await tx
@@ -63,6 +72,8 @@ export class Devices {
       if (customer === undefined) {
         throw new StammkundeError('CUSTOMER_NOT_FOUND', `there is no customer ${customerId}`);
       }
+      const id = uuidV7(clock.now(), random);
+      await adoptCards(tx, [{ ...own, id }]);
       const owner = (await readCardOwners(tx, [index])).get(index) ?? null;
       if (owner === null) {
         const { n } = await tx
@@ -70,19 +81,18 @@ export class Devices {
           .select(sql<number>`count(*)::int`.as('n'))
           .where('customer_id', '=', customer.id)
           .where('public_key', 'is not', null)
+          .where('alias_of', 'is', null)
           .executeTakeFirstOrThrow();
         if (n >= DEVICES_MAX) {
           throw new StammkundeError('DEVICE_LIMIT', `a customer has ${DEVICES_MAX} devices at most`);
         }
-        const id = uuidV7(clock.now(), random);
-        const own = { id, index, kind: 'app', scheme: DEVICE_SCHEME, validUntil: null } as const;
-        await insertCards(tx, [{ ...own, customerId: customer.id }], clock.now());
+        await insertCards(tx, [{ ...own, id, customerId: customer.id }], clock.now());
         await tx
           .updateTable('credential')
           .set({ public_key: publicKey })
           .where('index', '=', index)
           .execute();
-        await claimPoints(tx, [{ ...own, customerId: customer.id }], { clock, random });
+        await claimPoints(tx, [{ index, customerId: customer.id }], { clock, random });
       }
       const found = await tx
         .selectFrom('credential')
@@ -114,6 +124,7 @@ export class Devices {
       .select(['id', 'customer_id', 'public_key', 'status', 'issued_at'])
       .where('customer_id', '=', customerId)
       .where('scheme', '=', DEVICE_SCHEME)
+      .where('alias_of', 'is', null)
       .orderBy('issued_at')
       .orderBy('id')
       .execute();
@@ -127,37 +138,29 @@ export class Devices {
    */
   async revoke(customerId: string, deviceId: string): Promise<Device> {
     const { database, changes } = this.#ports;
-    const row = await database.transaction((tx) =>
-      tx
+    const changed = await database.transaction(async (tx) => {
+      const row = await tx
         .updateTable('credential')
         .set({ status: 'blocked', public_key: null })
         .where('id', '=', deviceId)
         .where('customer_id', '=', customerId)
         .where('scheme', '=', DEVICE_SCHEME)
-        .returning([
-          'id',
-          'index',
-          'kind',
-          'customer_id',
-          'status',
-          'valid_until',
-          'public_key',
-          'issued_at',
-          'seq as at_seq',
-          sql<string>`xid::text`.as('at_xid'),
-        ])
-        .executeTakeFirst(),
-    );
-    if (row === undefined) {
+        .where('alias_of', 'is', null)
+        .returning(['id', 'customer_id', 'public_key', 'status', 'issued_at'])
+        .executeTakeFirst();
+      return row === undefined ? undefined : { row, forms: await readForms(tx, deviceId) };
+    });
+    if (changed === undefined) {
       throw new StammkundeError('DEVICE_NOT_FOUND', `customer ${customerId} has no device ${deviceId}`);
     }
+    const { xid, seq, documents } = changed.forms;
     changes.urgent({
-      position: { epoch: database.epoch, xid: row.at_xid, seq: row.at_seq },
-      credentials: [credentialDocument(row)],
+      position: { epoch: database.epoch, xid, seq },
+      credentials: [...documents],
       customers: [],
     });
     changes.changed();
-    return deviceOf(row, customerId);
+    return deviceOf(changed.row, customerId);
   }
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
@@ -9,23 +10,23 @@ export interface OwnedCredential {
   readonly isActive: boolean;
 }
 
-/** The credential with a blind index, when it belongs to someone. */
+/** The credential with one of a number's blind indexes, when it belongs to someone. */
 export async function readOwned(
   tx: DatabaseTransaction,
-  index: BlindIndex,
+  forms: readonly BlindIndex[],
   now: Instant,
 ): Promise<OwnedCredential | undefined> {
   const row = await tx
     .selectFrom('credential')
     .innerJoin('customer', 'customer.id', 'credential.customer_id')
     .select([
-      'credential.id',
+      sql<string>`coalesce(credential.alias_of, credential.id)`.as('id'),
       'credential.public_key',
       'credential.status',
       'credential.valid_until',
       'customer.status as customer_status',
     ])
-    .where('credential.index', '=', index)
+    .where('credential.index', 'in', [...forms])
     .executeTakeFirst();
   if (row === undefined) return undefined;
   return {

@@ -6,6 +6,7 @@ import {
   oneTimePassword,
   totpAlgorithms,
 } from '../../sync/contract/app-code/rotating-code.ts';
+import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import type { CodeVerdict, RotatingCodeVerify } from '../../sync/contract/code-requests.ts';
 import type { Database } from '../database/database.ts';
 import type { Rotation, RotationSettings } from './device.ts';
@@ -20,17 +21,20 @@ const STEPS_OFF_MAX = 1;
 /** Passes whose code rotates (RFC 6238). The secrets are kept here, sealed, and nowhere else. */
 export class RotatingCodes {
   readonly #database: Database;
+  readonly #indexer: IndexForms;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #seal: Seal;
 
   constructor(ports: {
     readonly database: Database;
+    readonly indexer: IndexForms;
     readonly serverSecret: Uint8Array;
     readonly clock: Clock;
     readonly random: Random;
   }) {
     this.#database = ports.database;
+    this.#indexer = ports.indexer;
     this.#clock = ports.clock;
     this.#random = ports.random;
     this.#seal = new Seal(ports.serverSecret, 'rotating-code', ports.random);
@@ -49,6 +53,7 @@ export class RotatingCodes {
         .select('id')
         .where('id', '=', cardId)
         .where('public_key', 'is', null)
+        .where('alias_of', 'is', null)
         .executeTakeFirst();
       if (card === undefined) throw new StammkundeError('CARD_NOT_FOUND', `there is no card ${cardId}`);
       const values = {
@@ -72,7 +77,7 @@ export class RotatingCodes {
   async verify({ index, at, password }: RotatingCodeVerify): Promise<CodeVerdict> {
     const now = this.#clock.now();
     return this.#database.transaction(async (tx) => {
-      const owned = await readOwned(tx, index, now);
+      const owned = await readOwned(tx, this.#indexer.formsFrom(index), now);
       if (owned === undefined) return 'unknown';
       const row = await tx
         .selectFrom('rotating_secret')

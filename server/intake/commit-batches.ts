@@ -1,8 +1,11 @@
 import type { Clock, Instant } from '../../foundation/clock.ts';
+import { singleForm } from '../../sync/contract/blind-index.ts';
+import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import type { JournalBatch } from '../../sync/contract/messages.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
 import type { Database, DatabaseTransaction } from '../database/database.ts';
 import { changeOwnership, holdOwnership } from '../ledger/claim.ts';
+import { reKey, stepsFrom } from '../identifiers/re-key.ts';
 import type { TakenCard } from '../cards/take-bank-card.ts';
 import {
   advanceProgress,
@@ -14,7 +17,7 @@ import {
 } from './journal-store.ts';
 import { judgeBatches, refuseRepeatedSales, saleKeyOf } from './judge.ts';
 import type { Judgement, PointsDiffer } from './judge.ts';
-import { judgeLinks } from './judge-links.ts';
+import { judgeLinks, underNewestIndex } from './judge-links.ts';
 import { linksIn, postLink, readLinkFacts } from './post-links.ts';
 import { postSales, readPostedSales } from './post-sales.ts';
 import type { EnteredSale, EnteredVoid } from './post-sales.ts';
@@ -32,20 +35,24 @@ export function commitBatches(
   clock: Clock,
   unpostable: ReadonlySet<string> = new Set(),
   controller = 'stammkunde',
+  indexer: IndexForms = singleForm,
 ): Promise<readonly (readonly Judgement[])[]> {
-  return database.transaction((tx) => commit(tx, batches, { now: clock.now(), unpostable, controller }));
+  return database.transaction((tx) =>
+    commit(tx, batches, { now: clock.now(), unpostable, controller, indexer }),
+  );
 }
 
 interface Circumstances {
   readonly now: Instant;
   readonly unpostable: ReadonlySet<string>;
   readonly controller: string;
+  readonly indexer: IndexForms;
 }
 
 async function commit(
   tx: DatabaseTransaction,
   batches: readonly JournalBatch[],
-  { now, unpostable, controller }: Circumstances,
+  { now, unpostable, controller, indexer }: Circumstances,
 ): Promise<readonly (readonly Judgement[])[]> {
   await (batches.some(mayLink) ? changeOwnership(tx) : holdOwnership(tx));
   await lockJournals(tx, distinctOwners(batches), now);
@@ -54,8 +61,7 @@ async function commit(
   const chained = judgeBatches(batches, standing, await readTakenIds(tx, ids), unpostable);
   const saleKeys = chained.flat().flatMap((judgement) => saleKeyOf(judgement) ?? []);
   const sold = refuseRepeatedSales(chained, await readPostedSales(tx, saleKeys));
-  const links = linksIn(sold);
-  const judged = links.length === 0 ? sold : judgeLinks(sold, await readLinkFacts(tx, links, now));
+  const judged = await judgeLinked(tx, sold, { now, indexer });
 
   const all = judged.flat();
   const added = all.filter((judgement) => judgement.kind === 'accepted' || judgement.kind === 'refused');
@@ -74,7 +80,7 @@ async function commit(
     all.filter((judgement) => judgement.kind === 'contradicting'),
     now,
   );
-  const { differing, taken } = await enter(tx, all, { now, controller });
+  const { differing, taken } = await enter(tx, all, { now, controller, indexer });
   await advanceProgress(tx, distinctOwners(added.map(({ owner }) => owner)), now);
   return judged.map((batch) =>
     batch.map((judgement): Judgement => {
@@ -88,6 +94,22 @@ async function commit(
       };
     }),
   );
+}
+
+/** Judges the links among the entries, each card under its newest index; one still under an older is moved first. */
+async function judgeLinked(
+  tx: DatabaseTransaction,
+  sold: readonly (readonly Judgement[])[],
+  { now, indexer }: Pick<Circumstances, 'now' | 'indexer'>,
+): Promise<readonly (readonly Judgement[])[]> {
+  const told = linksIn(sold);
+  if (told.length === 0) return sold;
+  await reKey(
+    tx,
+    told.flatMap(({ credential }) => stepsFrom(indexer, credential.index)),
+  );
+  const lifted = sold.map((batch) => batch.map((judgement) => underNewestIndex(judgement, indexer)));
+  return judgeLinks(lifted, await readLinkFacts(tx, linksIn(lifted), { now, indexer }));
 }
 
 /**
@@ -107,7 +129,7 @@ interface Entered {
 async function enter(
   tx: DatabaseTransaction,
   judged: readonly Judgement[],
-  circumstances: { readonly now: Instant; readonly controller: string },
+  circumstances: Pick<Circumstances, 'now' | 'controller' | 'indexer'>,
 ): Promise<Entered> {
   const differing = new Map<string, PointsDiffer>();
   const taken = new Map<string, TakenCard>();
@@ -115,7 +137,7 @@ async function enter(
   let voids: EnteredVoid[] = [];
   const flush = async (): Promise<void> => {
     if (sales.length === 0 && voids.length === 0) return;
-    for (const [id, differs] of await postSales(tx, sales, voids, circumstances.now)) {
+    for (const [id, differs] of await postSales(tx, sales, voids, circumstances)) {
       differing.set(id, differs);
     }
     [sales, voids] = [[], []];

@@ -7,6 +7,7 @@ import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { retryDelayMs } from '../../foundation/retry-schedule.ts';
 import type { RetrySchedule } from '../../foundation/retry-schedule.ts';
+import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import type { Bus } from '../../sync/bus.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import type { JournalBatch } from '../../sync/contract/messages.ts';
@@ -45,6 +46,8 @@ export interface IntakePorts {
   readonly onTaken?: (cards: readonly TakenCard[]) => void;
   /** Who is responsible for what customers agree to, as their consents name it. */
   readonly controller?: string;
+  /** Makes newest indexes of older ones; absent while there is but one identifier key. */
+  readonly indexer?: IndexForms;
 }
 
 /** How the intake does, for those who watch it. */
@@ -255,8 +258,8 @@ export class Intake implements Closable {
     group: readonly JournalBatch[],
     unpostable?: ReadonlySet<string>,
   ): Promise<readonly (readonly Judgement[])[]> {
-    const { database, clock, controller } = this.#ports;
-    return this.#withDatabase(() => commitBatches(database, group, clock, unpostable, controller));
+    const { database, clock, controller, indexer } = this.#ports;
+    return this.#withDatabase(() => commitBatches(database, group, clock, unpostable, controller, indexer));
   }
 
   async #withDatabase<T>(work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import type { Instant } from '../../foundation/clock.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
-import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts';
 import type { IdentifierKind } from '../../sync/contract/credential.ts';
 import type { CredentialLinked, CredentialUnlinked } from '../../sync/contract/link.ts';
 import { consentState } from '../consent/consent-state.ts';
@@ -48,6 +48,20 @@ export function linkOf(judgement: Judgement): CredentialLinked | CredentialUnlin
     case 'sale.voided':
       return undefined;
   }
+}
+
+/** The same judgement, with the card of a link under its newest index, whichever the till knew it by. */
+export function underNewestIndex(judgement: Judgement, indexer: IndexForms): Judgement {
+  const link = linkOf(judgement);
+  if (link === undefined || judgement.kind !== 'accepted') return judgement;
+  const forms = indexer.formsFrom(link.credential.index);
+  const index = forms.at(-1);
+  if (index === undefined || forms.length === 1) return judgement;
+  const transaction =
+    link.kind === 'credential.linked'
+      ? { ...link, credential: { ...link.credential, index } }
+      : { ...link, credential: { ...link.credential, index } };
+  return { ...judgement, transaction, olderForms: forms.slice(0, -1) };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-entry.ts';
 import type { EntryVerdict, JournalBatch } from '../../sync/contract/messages.ts';
+import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
 import type { TakenCard } from '../cards/take-bank-card.ts';
 import { checkChain } from './chain.ts';
@@ -24,6 +25,8 @@ interface Judged {
 export interface Accepted extends Judged {
   readonly kind: 'accepted';
   readonly transaction: Transaction;
+  /** Of a link whose card the till knew by an older index: that one and those between, oldest first. */
+  readonly olderForms?: readonly BlindIndex[];
   /** Set when the till showed other points than were posted. */
   readonly differs?: PointsDiffer;
   /** What a link or its end changes. */

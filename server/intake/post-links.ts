@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
-import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts';
 import { consentTextHash } from '../../sync/contract/consent.ts';
 import type { ConsentText } from '../../sync/contract/consent.ts';
 import type { IdentifierKind } from '../../sync/contract/credential.ts';
@@ -9,6 +9,7 @@ import { takeBankCard } from '../cards/take-bank-card.ts';
 import type { TakenCard } from '../cards/take-bank-card.ts';
 import { insertCards } from '../cards/insert-cards.ts';
 import type { ConsentEvent } from '../consent/consent-event.ts';
+import { aboutIndex } from '../consent/about-index.ts';
 import { appendConsents, lastGrant, readConsents } from '../consent/consent-store.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { claimPointsAs } from '../ledger/claim.ts';
@@ -20,7 +21,7 @@ import type { LinkFacts } from './judge-links.ts';
 export async function readLinkFacts(
   tx: DatabaseTransaction,
   links: readonly (CredentialLinked | CredentialUnlinked)[],
-  now: Instant,
+  { now, indexer }: { readonly now: Instant; readonly indexer: IndexForms },
 ): Promise<LinkFacts> {
   const indexes = links.map(({ credential }) => credential.index);
   const customerIds = [...new Set(links.map(({ customerId }) => customerId))];
@@ -35,7 +36,9 @@ export async function readLinkFacts(
     cards: new Map(cards.rows.map((row) => [row.index, { customerId: row.customer_id, kind: row.kind }])),
     customers: new Set(customers.rows.map(({ id }) => id)),
     texts: new Set(texts.rows.flatMap((row) => (row.texts ?? []).flatMap(keysOfText))),
-    consents: Map.groupBy(events, (event) => linkKey(event.subjectRef, event.objectRef ?? '')),
+    consents: Map.groupBy(events, (event) =>
+      linkKey(event.subjectRef, indexer.newest(event.objectRef ?? '')),
+    ),
     now,
   };
 }
@@ -47,16 +50,20 @@ export async function readLinkFacts(
  */
 export async function postLink(
   tx: DatabaseTransaction,
-  { owner, entry, effect = 'none' }: Accepted,
+  { owner, entry, effect = 'none', olderForms = [] }: Accepted,
   link: CredentialLinked | CredentialUnlinked,
-  { now, controller }: { readonly now: Instant; readonly controller: string },
+  {
+    now,
+    controller,
+    indexer,
+  }: { readonly now: Instant; readonly controller: string; readonly indexer: IndexForms },
 ): Promise<TakenCard | undefined> {
   const { customerId, credential, consent } = link;
   const { index } = credential;
   const shown =
     consent.decision === 'granted'
       ? consent
-      : lastGrant(await readConsents(tx, [customerId], consent.purpose), index);
+      : lastGrant(aboutIndex(await readConsents(tx, [customerId], consent.purpose), indexer, index), index);
   const event: ConsentEvent = {
     eventId: entry.id,
     subjectRef: customerId,
@@ -89,7 +96,18 @@ export async function postLink(
       const scheme = link.kind === 'credential.linked' ? link.credential.scheme : 'emv-par';
       await insertCards(
         tx,
-        [{ id: entry.id, index, kind: 'bankcard', scheme, validUntil: null, customerId }],
+        [
+          {
+            id: entry.id,
+            index,
+            keyVersion: indexer.version,
+            olderForms,
+            kind: 'bankcard',
+            scheme,
+            validUntil: null,
+            customerId,
+          },
+        ],
         now,
       );
       // The claim has the entry's id: a link brings one claim at most.

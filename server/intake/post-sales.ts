@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
+import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
 import { totalPoints } from '../../sync/contract/earn.ts';
 import { points } from '../../sync/contract/points.ts';
@@ -40,19 +41,20 @@ export async function readPostedSales(
 
 /**
  * Posts sales and voids. Points go to the customer whom the card belongs to here and now; those of a card nobody has
- * yet wait on an account of their own. A void takes back what was posted for its sale, whichever of them comes first.
+ * yet wait on an account of their own, under the newest index whatever the till's was. A void takes back what was posted for its sale, whichever of them comes first.
  * @returns by entry id, the sales for which the till showed other points than were posted
  */
 export async function postSales(
   tx: DatabaseTransaction,
   sales: readonly EnteredSale[],
   voids: readonly EnteredVoid[],
-  now: Instant,
+  { now, indexer }: { readonly now: Instant; readonly indexer: IndexForms },
 ): Promise<ReadonlyMap<string, PointsDiffer>> {
   const differing = new Map<string, PointsDiffer>();
   if (sales.length > 0) {
-    const indexes = sales.flatMap(({ transaction }) => transaction.customer?.index ?? []);
-    const owners = await readOwners(tx, indexes);
+    const cards = sales.flatMap(({ transaction }) => transaction.customer ?? []);
+    const formsOf = new Map(cards.map(({ index }) => [index, indexer.formsFrom(index)]));
+    const owners = await readOwners(tx, [...formsOf.values()].flat());
     const rules = await readRules(
       tx,
       sales.map(({ transaction }) => transaction),
@@ -62,13 +64,14 @@ export async function postSales(
       tx,
       sales.map(({ owner: { till, incarnation }, entryId, seq, transaction: sale }): LedgerTransaction => {
         const card = sale.customer;
-        const customer = card === null ? undefined : owners.get(card.index);
+        const forms = card === null ? [] : (formsOf.get(card.index) ?? [card.index]);
+        const customer = forms.map((form) => owners.get(form)).find((owner) => owner !== undefined);
         const member = customer?.status === 'closed' ? undefined : customer;
         const earned = card === null ? points(0) : rules.pointsOf(sale, member);
         const shown = totalPoints(sale.earned);
         if (shown !== earned) differing.set(entryId, { shown, posted: earned });
         const account =
-          member !== undefined ? memberAccount(member.id) : unclaimedAccount(card === null ? '' : card.index);
+          member !== undefined ? memberAccount(member.id) : unclaimedAccount(forms.at(-1) ?? '');
         return {
           id: entryId,
           key: saleKey(sale.saleId),
@@ -121,7 +124,7 @@ async function reverse(tx: DatabaseTransaction, saleIds: readonly string[], now:
       case when p.account_id like 'unclaimed:%'
            then coalesce((select m.account_id from ledger_posting q
                           join ledger_transaction t on t.id = q.transaction_id and t.kind = 'claim'
-                          join ledger_posting m on m.transaction_id = t.id and m.account_id <> p.account_id
+                          join ledger_posting m on m.transaction_id = t.id and m.account_id like 'member:%'
                           where q.account_id = p.account_id and q.position > p.position
                           order by q.position limit 1), p.account_id)
            else p.account_id end as account

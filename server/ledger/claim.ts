@@ -35,8 +35,9 @@ export async function claimPoints(
 }
 
 /**
- * The same where something else gives the claims their ids.
- * @param newId a UUID for each claim, never used for another ledger transaction
+ * The same where something else gives the claims their ids. What was earned under older indexes of a card comes along,
+ * all of it in one claim.
+ * @param newId a UUID for each claim, never used for another ledger transaction; one is asked for each card at most
  */
 export async function claimPointsAs(
   tx: DatabaseTransaction,
@@ -45,15 +46,20 @@ export async function claimPointsAs(
   newId: () => string,
 ): Promise<void> {
   if (cards.length === 0) return;
-  const { rows } = await sql<{ id: string; balance: number }>`
-    select id, balance from ledger_account
-    where id = any(${cards.map(({ index }) => unclaimedAccount(index))}::text[]) and balance <> 0
-    order by id for update`.execute(tx);
-  const ownerOf = new Map(cards.map(({ index, customerId }) => [unclaimedAccount(index), customerId]));
+  const indexes = cards.map(({ index }) => index);
+  const { rows } = await sql<{ id: string; index: BlindIndex; balance: number }>`
+    select a.id, w.index, a.balance
+    from (select index, index as form from unnest(${indexes}::text[]) index
+          union select f.index, f.previous from index_form f where f.index = any(${indexes}::text[])) w
+    join ledger_account a on a.id = ${unclaimedAccount('')} || w.form
+    where a.balance <> 0
+    order by a.id for update of a`.execute(tx);
+  const ownerOf = new Map(cards.map(({ index, customerId }) => [index, customerId]));
+  const byCard = Map.groupBy(rows, ({ index }) => index);
   await post(
     tx,
-    rows.flatMap(({ id: account, balance }) => {
-      const owner = ownerOf.get(account);
+    [...byCard].flatMap(([index, accounts]) => {
+      const owner = ownerOf.get(index);
       if (owner === undefined) return [];
       const id = newId();
       return [
@@ -62,7 +68,9 @@ export async function claimPointsAs(
           key: `claim:${id}`,
           kind: 'claim' as const,
           at: now,
-          postings: transfer(account, memberAccount(owner), points(balance)),
+          postings: accounts.flatMap((account) =>
+            transfer(account.id, memberAccount(owner), points(account.balance)),
+          ),
         },
       ];
     }),

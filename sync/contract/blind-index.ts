@@ -112,6 +112,16 @@ export class BlindIndexer {
   }
 }
 
+/** What can be said of an index without the number. */
+export type IndexForms = Pick<BlindIndexer, 'version' | 'formsFrom' | 'newest'>;
+
+/** The forms while there is but one key. */
+export const singleForm: IndexForms = {
+  version: 1,
+  formsFrom: (index) => [index],
+  newest: (index) => index,
+};
+
 /** Names an identifier key without telling it: server and till compare what they hold. 16 hexadecimal characters. */
 export function identifierKeyName(identifierKey: Uint8Array): string {
   return derive(identifierKey, 'bi-name/v1').toString('hex').slice(0, 16);

@@ -56,7 +56,7 @@ test('a file that is not there is unreadable', () => {
 
 test('key files are made once, for the owner alone, and the public key lies beside', () => {
   const { keys, http } = folder.config;
-  for (const path of Object.values(keys)) expect(statSync(path).mode & 0o777).toBe(0o600);
+  for (const path of Object.values(keys).flat()) expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(statSync(http.tokenFile).mode & 0o777).toBe(0o640);
   const before = readFileSync(keys.secretFile, 'utf8');
   expect(createMissingKeys(keys, http.tokenFile, new SystemRandom())).toEqual([]);

@@ -17,6 +17,7 @@ import { memberAccount, unclaimedAccount } from '../../server/ledger/accounts.ts
 import { readAccount, readTrialBalance } from '../../server/ledger/ledger-store.ts';
 import { currentProgramme, putProgramme } from '../../server/programme/programme-store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { singleForm } from '../../sync/contract/blind-index.ts';
 import { linkProgramme } from './link-programme.ts';
 import { TestTill } from './test-till.ts';
 
@@ -71,6 +72,7 @@ export function linksSuite(database: () => Database): void {
   const bankCards = (urgent: FeedUrgent[] = []): BankCards =>
     new BankCards({
       database: database(),
+      indexer: singleForm,
       changes: { changed: () => {}, urgent: (change) => void urgent.push(change) },
       clock,
       random,
@@ -195,7 +197,7 @@ export function linksSuite(database: () => Database): void {
     till.sell(index, 900);
     const judged = await commit(till);
     expect(verdicts(judged)).toEqual(['created', 'created', 'created', 'created']);
-    expect(judged[2]).toMatchObject({ taken: { document: { index, customerId: null, kind: 'bankcard' } } });
+    expect(judged[2]).toMatchObject({ taken: { documents: [{ index, customerId: null, kind: 'bankcard' }] } });
     expect(await ownerOf(index)).toBeNull();
     expect(await balance(memberAccount(id))).toBe(5);
     expect(await balance(unclaimedAccount(index))).toBe(9);

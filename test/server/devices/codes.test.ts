@@ -29,7 +29,7 @@ let devices: Devices;
 beforeAll(async () => {
   database = await Database.open({ memory: true }, { clock, random, log: silentLog });
   appCodes = new AppCodes({ database, indexer, tenant: TENANT, serverSecret: SECRET, clock });
-  rotatingCodes = new RotatingCodes({ database, serverSecret: SECRET, clock, random });
+  rotatingCodes = new RotatingCodes({ database, indexer, serverSecret: SECRET, clock, random });
   devices = new Devices({ database, indexer, changes, clock, random });
 }, 120_000);
 afterAll(() => database.close());
