@@ -43,7 +43,30 @@ export const ServerConfig = z.strictObject({
     host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
     port: Port.describe('Port to listen on; 0 takes any free one'),
     tokenFile: Path.describe('File with the bearer token of the HTTP API, mode 0640 or tighter'),
+    publicUrl: z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => !url.endsWith('/'), 'must not end with a slash')
+      .optional()
+      .describe(
+        'Address under which tills reach the HTTP API, to load snapshots from; https outside of a trusted network. Without it they come in MQTT messages',
+      ),
   }),
+  snapshots: z
+    .strictObject({
+      maxAgeHours: z
+        .int()
+        .min(1)
+        .max(24 * 30)
+        .default(24)
+        .describe('A snapshot older than this is made anew when a till asks for one'),
+      fromDocuments: z
+        .int()
+        .min(0)
+        .default(20_000)
+        .describe('With fewer cards and customers than this, empty tills pull page by page'),
+    })
+    .prefault({})
+    .describe('What empty tills load first'),
   keys: z.strictObject({
     identifierKeyFile: Path.describe('First key of the blind indexes, the same on every till; mode 0600'),
     addedIdentifierKeyFiles: z

@@ -40,6 +40,10 @@ import { answerBucket } from './feed/bucket.ts';
 import { answerFeedPage } from './feed/feed-store.ts';
 import { answerRanges } from './feed/ranges.ts';
 import { KeyRotation } from './identifiers/key-rotation.ts';
+import { EVERYTHING } from './feed/scope.ts';
+import { snapshotRoutes } from './snapshots/snapshot-routes.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
+import { Tickets } from './snapshots/ticket.ts';
 import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
 import { TillStates } from './intake/till-states.ts';
@@ -134,6 +138,22 @@ async function compose(
   const codes = { database, indexer, tenant: config.tenant, serverSecret: keys.secret, clock, random };
   const appCodes = new AppCodes(codes);
   const rotatingCodes = new RotatingCodes(codes);
+  const tickets = new Tickets(keys.secret, config.tenant);
+  const snapshots = opened.add(
+    new Snapshots({
+      database,
+      settings: {
+        maxAgeMs: config.snapshots.maxAgeHours * 3_600_000,
+        documentsMin: config.snapshots.fromDocuments,
+        url: config.http.publicUrl,
+      },
+      tickets,
+      scopeOf: () => Promise.resolve(EVERYTHING),
+      clock,
+      random,
+      log,
+    }),
+  );
   const responder = new RequestResponder({
     ...shared,
     bus: outbox,
@@ -141,9 +161,8 @@ async function compose(
       'feed.page': (_till, question) => answerFeedPage(database, question),
       'feed.ranges': (_till, question) => answerRanges(database, question),
       'feed.bucket': (_till, question) => answerBucket(database, question),
-      'snapshot.offer': (_till, { kind }) => Promise.resolve({ kind, offer: 'none' }),
-      'snapshot.chunk': () =>
-        Promise.reject(new StammkundeError('REP_CHUNK_GONE', 'no chunk of this name is kept')),
+      'snapshot.offer': (till, question) => snapshots.offer(till, question),
+      'snapshot.chunk': (_till, question) => snapshots.chunk(question),
       'app-code.confirm': async (till, question) => ({
         kind: question.kind,
         verdict: await appCodes.confirm(till, question),
@@ -203,6 +222,7 @@ async function compose(
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),
           programmeRoutes(database, publisher, clock),
+          snapshotRoutes({ database, tickets, clock }),
           identifierKeyRoutes(rotation),
         ],
       },

@@ -22,6 +22,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   API_INVALID: 400,
   API_TOO_LARGE: 413,
   API_NOT_FOUND: 404,
+  API_RANGE: 416,
   CUSTOMER_NOT_FOUND: 404,
   CARD_NOT_FOUND: 404,
   CARD_TAKEN: 409,
