@@ -31,7 +31,9 @@ import { readKeyRing } from './key-ring.ts';
 import { Linking } from './linking/linking.ts';
 import { NewsBoard } from './news-board.ts';
 import { PassThrough } from './pass-through/pass-through.ts';
-import { ReplicaKeeper } from './replica/replica-keeper.ts';
+import { CustomerReplica } from './replica/customer-replica.ts';
+import { openWriterInProcess } from './replica/in-process-writer.ts';
+import type { OpenWriter } from './replica/replica-writer.ts';
 import { ruleBookOf } from './rule-book-of.ts';
 import { Sales } from './sale/sales.ts';
 import { ScanDesk } from './scan-desk.ts';
@@ -49,6 +51,8 @@ export interface TillPorts {
   readonly log: Log;
   /** Version of the program, as the server is told. */
   readonly version: string;
+  /** Where the replica is written: in a thread of its own unless told otherwise. */
+  readonly openReplicaWriter?: OpenWriter;
   /** Where systemd put the credentials of the unit; absent when it did not start the program. */
   readonly credentialsFolder?: string;
 }
@@ -99,8 +103,13 @@ export class Till implements Closable {
       const told = new SyncNews(clock, log);
       opened.defer(() => told.close());
       const replica = opened.add(
-        await ReplicaKeeper.open(
-          { folder: join(config.dataFolder, 'replica'), key: keys.replica },
+        await CustomerReplica.open(
+          {
+            folder: join(config.dataFolder, 'replica'),
+            key: keys.replica,
+            owner: `${config.tenant}/${config.till}`,
+            openWriter: ports.openReplicaWriter ?? openWriterInProcess,
+          },
           { clock, random, log, onChange: () => told.changed() },
         ),
       );
@@ -230,7 +239,7 @@ export class Till implements Closable {
             }),
             onBehind: (collection) => replica.resync([collection]),
             onUrgent: (urgent) => replica.applyUrgent(urgent),
-            onReseed: () => replica.reseed('ordered'),
+            onReseed: () => replica.reseed(),
             onServerTime: (at) => trustedTime.told(at),
             onVerdict: (verdict) => linking.verdict(verdict),
             onChange: () => told.changed(),

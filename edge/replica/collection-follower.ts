@@ -29,9 +29,22 @@ interface FollowerOptions<C extends ReplicaCollection> {
   readonly closing: AbortSignal;
   /** After a storage error nothing more is pulled: it could not be kept. */
   readonly isPoisoned: () => boolean;
-  readonly onEpochChanged: () => void;
+  /** The feed cannot be followed any further from where the replica is: another has to be loaded. */
+  readonly onCutOff: (why: CutOff) => void;
   /** Everything up to `position` is stored; it was all the server had at `askedAt`. */
-  readonly onCaughtUp: (askedAt: Instant, position: FeedPosition) => void;
+  readonly onCaughtUp: (caughtUp: CaughtUp) => void;
+  /** Where the feed goes on, when what is before was loaded otherwise. */
+  readonly loadedUpTo: FeedPosition | undefined;
+}
+
+/** `epoch`: the server has another history. `expired`: it no longer knows what was deleted since. */
+export type CutOff = 'epoch' | 'expired';
+
+interface CaughtUp {
+  readonly askedAt: Instant;
+  readonly position: FeedPosition;
+  /** Documents came since it was last caught up. */
+  readonly changed: boolean;
 }
 
 type Batch<C extends ReplicaCollection> = {
@@ -47,6 +60,8 @@ type Batch<C extends ReplicaCollection> = {
  *
  * To RxDB a batch shorter than its `batchSize` is the end of the feed. With a size of one, every page with documents
  * goes on and only an empty one ends, so each page may have the size that suits the moment.
+ *
+ * It is at rest when all that was pulled is stored and nothing is asked for; then somebody else may have a turn.
  */
 export class CollectionFollower<C extends ReplicaCollection> {
   readonly #options: FollowerOptions<C>;
@@ -57,6 +72,15 @@ export class CollectionFollower<C extends ReplicaCollection> {
   #noticed = false;
   /** The last page said that there is no more. */
   #atEnd = false;
+  /** Batches RxDB waits for. */
+  #asking = 0;
+  /** Where the last page handed to RxDB ends. */
+  #handedOut: FeedPosition | undefined;
+  #changed = false;
+  /** Everything up to here is stored and nothing is on its way. */
+  #restsAt: FeedPosition | undefined;
+  /** Pages wait for the end of a turn. */
+  #turn: Promise<void> | undefined;
 
   constructor(options: FollowerOptions<C>) {
     this.#options = options;
@@ -69,10 +93,16 @@ export class CollectionFollower<C extends ReplicaCollection> {
       pull: {
         batchSize: 1,
         stream$: this.#notices,
+        ...(options.loadedUpTo === undefined ? {} : { initialCheckpoint: options.loadedUpTo }),
         // RxDB writes into neither, but says so for none.
         handler: async (checkpoint) => {
-          const { documents, checkpoint: next } = await this.#nextBatch(checkpoint);
-          return { documents: [...documents], checkpoint: next };
+          this.#asking += 1;
+          try {
+            const { documents, checkpoint: next } = await this.#nextBatch(checkpoint);
+            return { documents: [...documents], checkpoint: next };
+          } finally {
+            this.#asking -= 1;
+          }
         },
       },
     });
@@ -92,8 +122,26 @@ export class CollectionFollower<C extends ReplicaCollection> {
     this.#notices.next('RESYNC');
   }
 
+  /**
+   * Runs `work` while nothing of the collection is pulled or written by the replication; all that is stored of it is
+   * what the server had at the position, changed by nobody but `work`. Undefined, and not run, when it is not at rest.
+   */
+  async whileAtRest<T>(work: (position: FeedPosition) => Promise<T>): Promise<T | undefined> {
+    const position = this.#restsAt;
+    if (position === undefined || this.#turn !== undefined || this.#asking > 0) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    try {
+      return await work(position);
+    } finally {
+      this.#turn = undefined;
+      resolve();
+    }
+  }
+
   async #nextBatch(after: FeedPosition | undefined): Promise<Batch<C>> {
     const { closing, isPoisoned, name, clock, random, log } = this.#options;
+    while (this.#turn !== undefined && !closing.aborted) await unlessAborted(this.#turn, closing);
     const noticed = this.#noticed;
     this.#noticed = false;
     const nothing: Batch<C> = { documents: [], checkpoint: after };
@@ -108,7 +156,8 @@ export class CollectionFollower<C extends ReplicaCollection> {
           return await this.#pull(after);
         } catch (error) {
           if (closing.aborted) break;
-          if (isFault(error, 'REP_EPOCH_CHANGED')) this.#options.onEpochChanged();
+          if (isFault(error, 'REP_EPOCH_CHANGED')) this.#options.onCutOff('epoch');
+          if (isFault(error, 'REP_SNAPSHOT_REQUIRED')) this.#options.onCutOff('expired');
           // A till without a network is no fault; its display says so already.
           const isOffline = isFault(error, 'BUS_UNREACHABLE') || isFault(error, 'BUS_TIMEOUT');
           if (isOffline)
@@ -133,6 +182,9 @@ export class CollectionFollower<C extends ReplicaCollection> {
       throw new StammkundeError('WIRE_MALFORMED', `an empty page of ${name} promises more`);
     }
     this.#atEnd = !page.more && documents.length > 0;
+    this.#handedOut = page.position;
+    this.#restsAt = undefined;
+    if (documents.length > 0) this.#changed = true;
     if (!page.more) this.#reportWhenStored(askedAt, page.position);
     return { documents, checkpoint: page.position };
   }
@@ -142,7 +194,13 @@ export class CollectionFollower<C extends ReplicaCollection> {
     const { closing, isPoisoned, onCaughtUp, log, name } = this.#options;
     this.#replication.awaitInSync().then(
       () => {
-        if (!closing.aborted && !isPoisoned()) onCaughtUp(askedAt, position);
+        if (closing.aborted || isPoisoned()) return;
+        const changed = this.#changed;
+        if (this.#handedOut === position) {
+          this.#changed = false;
+          if (this.#asking === 0) this.#restsAt = position;
+        }
+        onCaughtUp({ askedAt, position, changed });
       },
       (error: unknown) => {
         if (!closing.aborted)

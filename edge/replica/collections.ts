@@ -1,11 +1,9 @@
 import type { RxJsonSchema } from 'rxdb';
-import type { FeedPosition } from '../../sync/contract/feed.ts';
 import type {
   CredentialDocument,
   CustomerDocument,
   OfferDocument,
   ProgrammeDocument,
-  ReplicaCollection,
   ReplicaDocuments,
 } from '../../sync/contract/replica-documents.ts';
 
@@ -85,29 +83,6 @@ const programme: RxJsonSchema<ProgrammeDocument> = {
   required: ['id', 'version', 'currency', 'earn', 'tiers', 'staleAfterMs'],
 };
 
-/** What the till itself notes about its replica, in the replica's own file; never sent anywhere. */
-export interface ReplicaNote {
-  readonly id: 'note';
-  /** When the replica last held all the server had, or null before the first complete pull. */
-  readonly caughtUpAt: number | null;
-  /** Up to where each collection is complete. */
-  readonly positions: Readonly<Partial<Record<ReplicaCollection, FeedPosition>>>;
-}
+type Schemas = { [C in keyof ReplicaDocuments]: RxJsonSchema<ReplicaDocuments[C]> };
 
-const note: RxJsonSchema<ReplicaNote> = {
-  version: 0,
-  primaryKey: 'id',
-  type: 'object',
-  properties: {
-    id: { type: 'string', maxLength: 4 },
-    caughtUpAt: { type: ['number', 'null'] },
-    positions: { type: 'object', additionalProperties: true },
-  },
-  required: ['id', 'caughtUpAt', 'positions'],
-};
-
-type Schemas = { [C in keyof ReplicaDocuments]: RxJsonSchema<ReplicaDocuments[C]> } & {
-  note: RxJsonSchema<ReplicaNote>;
-};
-
-export const replicaSchemas: Schemas = { credentials, customers, offers, programme, note };
+export const replicaSchemas: Schemas = { credentials, customers, offers, programme };

@@ -1,37 +1,67 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '../../foundation/folder.ts';
+import { syncFolder } from './storage/folder-sync.ts';
 
-const GENERATION = /^replica-(\d{6,})\.db$/;
-const ASIDE = /^replica-\d{6,}\.db\.damaged-\d+$/;
+const GENERATION = /^replica-(\d{6,})\.db(\.part)?$/;
+const ASIDE = /^replica-\d{6,}\.db(?:\.part)?\.damaged-\d+$/;
+/** What lies beside a file of the storage, by what its name ends in. */
+const COMPANIONS = ['-wal', '-shm', '-journal', '-lock', '-lock-journal'] as const;
 
-/** The files of a replica's folder: one a generation, and the last damaged one, kept for whoever wants to know why. */
+/**
+ * The files of a replica's folder:
+ *
+ *   replica-000002.db            a generation that was complete: it got this name, by a rename, when it was
+ *   replica-000003.db.part       one that is being loaded: what it lacks means nothing
+ *   replica-000001.db.damaged-…  the last damaged one, kept for whoever wants to know why
+ *   replica.seal                 what the serving one was last known to hold
+ *
+ * Numbers only ever grow, so that no older file can pass for a newer one.
+ */
 export class GenerationFiles {
   readonly #folder: string;
 
-  /** Makes the folder when there is none. */
+  /** Makes the folder when there is none. @throws StammkundeError DATA_UNWRITABLE */
   constructor(folder: string) {
     makeFolder(folder);
     this.#folder = folder;
   }
 
-  /** Path of a generation's file, whether or not there is one. */
+  get sealPath(): string {
+    return join(this.#folder, 'replica.seal');
+  }
+
+  /** Path of a generation that is complete, whether or not there is one. */
   path(generation: number): string {
     return join(this.#folder, `replica-${String(generation).padStart(6, '0')}.db`);
   }
 
-  /** Generations there are files of, the oldest first. */
-  present(): readonly number[] {
-    return readdirSync(this.#folder)
-      .flatMap((name) => GENERATION.exec(name)?.[1] ?? [])
-      .map(Number)
-      .toSorted((a, b) => a - b);
+  /** Path of a generation that is being loaded, whether or not there is one. */
+  partPath(generation: number): string {
+    return `${this.path(generation)}.part`;
   }
 
+  /** Generations that are complete, the newest first. */
+  complete(): readonly number[] {
+    return this.#numbers(undefined);
+  }
+
+  /** Generations that are being loaded, the newest first. */
+  parts(): readonly number[] {
+    return this.#numbers('.part');
+  }
+
+  /** Gives a generation that was loaded, closed and is on the medium the name of a complete one. */
+  finish(generation: number): void {
+    const part = this.partPath(generation);
+    renameSync(part, this.path(generation));
+    for (const companion of COMPANIONS) rmSync(part + companion, { force: true });
+    syncFolder(part);
+  }
+
+  /** Removes a generation, complete or not. */
   remove(generation: number): void {
-    for (const suffix of ['', '-wal', '-shm', '-journal']) {
-      rmSync(this.path(generation) + suffix, { force: true });
-    }
+    for (const file of [this.path(generation), this.partPath(generation)]) removeWithCompanions(file);
   }
 
   /** Puts a damaged file out of the way, in place of the one put there before. Returns its new path. */
@@ -39,9 +69,23 @@ export class GenerationFiles {
     for (const name of readdirSync(this.#folder)) {
       if (ASIDE.test(name)) rmSync(join(this.#folder, name), { force: true });
     }
-    const aside = `${this.path(generation)}.damaged-${at}`;
-    if (existsSync(this.path(generation))) renameSync(this.path(generation), aside);
+    const file = existsSync(this.path(generation)) ? this.path(generation) : this.partPath(generation);
+    const aside = `${file}.damaged-${at}`;
+    if (existsSync(file)) renameSync(file, aside);
     this.remove(generation);
     return aside;
   }
+
+  #numbers(suffix: '.part' | undefined): readonly number[] {
+    return readdirSync(this.#folder)
+      .flatMap((name) => {
+        const [, number, part] = GENERATION.exec(name) ?? [];
+        return number !== undefined && part === suffix ? [Number(number)] : [];
+      })
+      .toSorted((a, b) => b - a);
+  }
+}
+
+function removeWithCompanions(file: string): void {
+  for (const suffix of ['', ...COMPANIONS]) rmSync(file + suffix, { force: true });
 }

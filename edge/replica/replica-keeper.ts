@@ -1,72 +1,92 @@
-import type { Clock, Instant } from '../../foundation/clock.ts';
-import { sleep } from '../../foundation/clock.ts';
-import { asError, isFault } from '../../foundation/errors.ts';
-import type { Closable } from '../../foundation/lifecycle.ts';
+import { statSync } from 'node:fs';
+import type { Clock } from '../../foundation/clock.ts';
+import { StammkundeError, asError, isFault } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { retryDelayMs } from '../../foundation/retry-schedule.ts';
-import type { FeedUrgent } from '../../sync/contract/messages.ts';
-import type {
-  CredentialDocument,
-  CustomerDocument,
-  OfferDocument,
-  ProgrammeDocument,
-  ReplicaCollection,
-} from '../../sync/contract/replica-documents.ts';
-import type { FeedSource } from './feed-source.ts';
+import type { FeedPosition } from '../../sync/contract/feed.ts';
+import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
+import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts';
+import type { CutOff } from './collection-follower.ts';
+import type { RangeSource, ReplicaSource } from './feed-source.ts';
 import { GenerationFiles } from './generation-files.ts';
 import { Replica } from './replica.ts';
 import type { ReplicaOptions } from './replica.ts';
-import { UrgentOverlay } from './urgent-overlay.ts';
+import type { ReplicaNote } from './replica-note.ts';
+import { readSeal, writeSeal } from './replica-seal.ts';
+import type {
+  ReadTarget,
+  ReplicaDifference,
+  ReplicaWriter,
+  ReseedReason,
+  WriterListener,
+  WriterStart,
+} from './replica-writer.ts';
+import { discard, isUnusable } from './unusable-file.ts';
+import { VerificationRounds } from './verification/verification-rounds.ts';
+import type { Verification } from './verification/verify-collection.ts';
 
-interface KeeperOptions extends Pick<ReplicaOptions, 'key' | 'beforeStatement'> {
-  readonly folder: string;
-}
-
-interface KeeperPorts {
+export interface KeeperPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Something a person at the till may want to see has changed: caught up, reopened, replaced. */
-  onChange(): void;
+  readonly listener: WriterListener;
 }
+
+type KeeperOptions = WriterStart & Pick<ReplicaOptions, 'beforeStatement'>;
 
 interface Generation {
   readonly number: number;
   readonly replica: Replica;
+  rounds?: VerificationRounds;
 }
 
 /** Between attempts to bring back a replica that failed; the first attempt is made at once. */
 const REOPEN_RETRY = { firstMs: 200, maxMs: 30_000 } as const;
+/** At most this often the seal is renewed while the replica serves: it waits for the medium. */
+const SEAL_EVERY_MS = 15 * 60_000;
+/** At most this often everything is loaded anew because repairing did not help. */
+const DIVERGED_EVERY_MS = 3_600_000;
+/** How often the progress of a loading is told. */
+const PROGRESS_EVERY_MS = 1_000;
 
 /**
- * Keeps a replica serving, whatever happens to its file:
+ * Keeps the files of a replica written, whatever happens to them; lookups are read beside it, see CustomerReplica.
  *
- *   serving ──poisoned──▶ serving reads ──▶ reopened
- *      │ └────damaged───▶ set aside ──▶ loaded anew
- *      └──epoch changed, or reseed ordered──▶ next generation loaded beside it ──complete──▶ swap
- *                                               └──poisoned, or epoch changed──▶ begun again
+ *   part loaded ──complete──▶ closed, on the medium, renamed ──▶ serving ──poisoned──▶ reopened
+ *      ├─poisoned──▶ reopened, goes on                              ├─damaged──▶ set aside ──▶ next part
+ *      └─cut off, damaged──▶ next part                              └─cut off, diverged, ordered──▶ next part beside it
  *
- * Each generation is a file of its own; the oldest there is serves until a newer one is complete. A replica that fails
- * again before it has caught up is brought back ever more slowly.
- *
- * Lookups never throw. While a damaged replica is being replaced every card is unknown and `caughtUpAt` is null, so
- * that sales are kept against the card and the server settles them.
+ * Each generation is a file of its own. Lookups are read from the serving one; where there is none, from the part, which
+ * claims nothing. A replica that fails again before it has caught up is brought back ever more slowly.
  */
-export class ReplicaKeeper implements Closable {
+export class ReplicaKeeper implements ReplicaWriter {
   readonly #options: KeeperOptions;
   readonly #ports: KeeperPorts;
   readonly #files: GenerationFiles;
-  readonly #overlay = new UrgentOverlay();
   readonly #closing = new AbortController();
-  #source: FeedSource | undefined;
+  #source: ReplicaSource | undefined;
+  /** The serving generation, and one that is being loaded, while they are open. */
   #serving: Generation | undefined;
   #loading: Generation | undefined;
+  /** The generation whose file serves, open or not, and what its note said last. */
+  #servingNumber: number | undefined;
+  #servingNote: ReplicaNote | undefined;
+  /** Whether it is known that no older copy of the serving file was put back. */
+  #proven: boolean;
+  /** What was verified since the keeper was opened or another generation serves. */
+  readonly #verified = new Set<ReplicaCollection>();
+  #readTarget: ReadTarget | null = null;
+  #lastDifference: ReplicaDifference | null = null;
+  #sealedAtMs = -Infinity;
+  #divergedAtMs = -Infinity;
   /** Failures since the serving replica last caught up, and since a loading was last asked for. */
   #servingFailures = 0;
   #loadingFailures = 0;
-  #cancelLoadingRetry: (() => void) | undefined;
-  /** Maintenance is one step at a time: reopening, beginning to load, clearing up. */
+  #cancelReopening: (() => void) | undefined;
+  #cancelLoading: (() => void) | undefined;
+  #cancelProgress: (() => void) | undefined;
+  /** Maintenance is one step at a time: reopening, beginning to load, completing, clearing up. */
   #maintenance: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
@@ -74,73 +94,34 @@ export class ReplicaKeeper implements Closable {
     this.#options = options;
     this.#files = files;
     this.#ports = ports;
+    this.#proven = options.serving?.proven ?? true;
+    if (options.serving !== null) {
+      const { generation } = options.serving;
+      this.#servingNumber = generation;
+      this.#readTarget = { generation, file: files.path(generation) };
+    }
   }
 
   /**
-   * Opens the replica in `folder`, or an empty one when there is none or the one there is damaged (it is set aside).
+   * Opens the generation that serves, and goes on with one that was being loaded; where nothing serves, a new one is
+   * begun. A file that cannot be used is taken away.
    * @throws StammkundeError REP_WRONG_KEY · DATA_IN_USE · DATA_DISK_FULL · DATA_UNWRITABLE
    */
   static async open(options: KeeperOptions, ports: KeeperPorts): Promise<ReplicaKeeper> {
-    const files = new GenerationFiles(options.folder);
-    const [oldest = 1, ...unfinished] = files.present();
-    const keeper = new ReplicaKeeper(options, files, ports);
-    keeper.#serve(await keeper.#openOrReplace(oldest));
-    if (unfinished.length > 0) {
-      for (const number of unfinished) files.remove(number);
-      keeper.#beginLoading('interrupted');
-    }
-    return keeper;
-  }
-
-  /** What is known of a credential; undefined also for the moment in which a damaged replica is replaced. */
-  credential(index: string): CredentialDocument | undefined {
-    return this.#overlay.credential(index) ?? this.#ask((replica) => replica.credential(index));
-  }
-
-  /** What is known of a customer; undefined also for the moment in which a damaged replica is replaced. */
-  customer(id: string): CustomerDocument | undefined {
-    return this.#overlay.customer(id) ?? this.#ask((replica) => replica.customer(id));
-  }
-
-  get programme(): ProgrammeDocument | undefined {
-    return this.#serving?.replica.programme;
-  }
-
-  get offers(): readonly OfferDocument[] {
-    return this.#serving?.replica.offers ?? [];
-  }
-
-  /** When the serving replica last held all the server had; null before its first complete pull. */
-  get caughtUpAt(): Instant | null {
-    return this.#serving?.replica.caughtUpAt ?? null;
-  }
-
-  /** Resolves at once, or, for the moment in which no replica serves, when one does or `deadlineMs` are over. */
-  async whenServing(deadlineMs: number): Promise<void> {
-    if (this.#serving !== undefined) return;
-    const enough = new AbortController();
-    const deadline = sleep(
-      this.#ports.clock,
-      deadlineMs,
-      AbortSignal.any([enough.signal, this.#closing.signal]),
-    );
+    const keeper = new ReplicaKeeper(options, new GenerationFiles(options.folder), ports);
     try {
-      await Promise.race([this.idle(), deadline.catch(() => {})]);
-    } finally {
-      enough.abort();
+      await keeper.#start();
+      return keeper;
+    } catch (error) {
+      await keeper.close();
+      throw error;
     }
   }
 
-  /** Documents the serving replica holds, deleted ones not counted. */
-  count(collection: ReplicaCollection): number {
-    return this.#ask((replica) => replica.count(collection)) ?? 0;
-  }
-
-  /** From now on follows `source`. To be called once. */
-  follow(source: FeedSource): void {
+  follow(source: ReplicaSource): void {
     this.#source = source;
-    this.#serving?.replica.follow(source);
-    this.#loading?.replica.follow(source);
+    if (this.#loading !== undefined) this.#followWith(this.#loading);
+    if (this.#serving !== undefined) this.#followWith(this.#serving);
   }
 
   resync(collections?: readonly ReplicaCollection[]): void {
@@ -148,19 +129,16 @@ export class ReplicaKeeper implements Closable {
     this.#loading?.replica.resync(collections);
   }
 
-  /** Lets what the server says must hold at once hold at once, unless the replica has it or something newer. */
-  applyUrgent(urgent: FeedUrgent): void {
-    this.#overlay.apply(urgent);
-  }
-
-  /** Loads a new generation beside the serving one, which keeps serving until the new one is complete. */
-  reseed(reason: 'ordered' | 'epoch'): void {
-    if (this.#loading !== undefined || this.#cancelLoadingRetry !== undefined) return;
+  reseed(reason: ReseedReason): void {
+    if (this.#loading !== undefined || this.#cancelLoading !== undefined) return;
     this.#loadingFailures = 0;
     this.#beginLoading(reason);
   }
 
-  /** Resolves when no maintenance step is under way. */
+  reportDamage(generation: number, error: Error): void {
+    if (this.#readTarget?.generation === generation) this.#lose(generation, error);
+  }
+
   async idle(): Promise<void> {
     let seen: Promise<void>;
     do {
@@ -176,197 +154,416 @@ export class ReplicaKeeper implements Closable {
 
   async #close(): Promise<void> {
     this.#closing.abort();
-    this.#cancelLoadingRetry?.();
+    for (const cancel of [this.#cancelReopening, this.#cancelLoading, this.#cancelProgress]) cancel?.();
     await this.idle();
-    const open = [this.#loading, this.#serving];
+    const [loading, serving] = [this.#loading, this.#serving];
     this.#loading = undefined;
     this.#serving = undefined;
-    for (const generation of open) await this.#end(generation);
+    if (serving !== undefined) this.#seal(serving);
+    for (const generation of [loading, serving]) await this.#end(generation);
   }
 
-  /** Asks the serving replica. A failure has been reported to `#failed` by the time it is thrown. */
-  #ask<T>(question: (replica: Replica) => T): T | undefined {
-    if (this.#serving === undefined) return undefined;
+  async #start(): Promise<void> {
+    const [newestPart] = this.#files.parts();
+    if (this.#servingNumber !== undefined) await this.#openServing(this.#servingNumber);
+    const serving = this.#servingNumber ?? 0;
+    for (const number of this.#files.complete()) if (number !== serving) this.#files.remove(number);
+    for (const number of this.#files.parts()) {
+      if (number !== newestPart || number < serving) this.#files.remove(number);
+    }
+    if (this.#loading !== undefined) return;
+    if (this.#servingNumber === undefined) {
+      await this.#load(newestPart === undefined ? 'empty' : 'interrupted');
+    } else if (newestPart !== undefined && newestPart > serving) {
+      this.#beginLoading('interrupted');
+    }
+    this.#tell();
+  }
+
+  /** Opens the serving generation; one that cannot be used is taken away. @throws whatever else keeps it from opening */
+  async #openServing(number: number): Promise<void> {
     try {
-      return question(this.#serving.replica);
+      const serving = await this.#open(number, this.#files.path(number), 'fast');
+      this.#serving = serving;
+      this.#servingNote = serving.replica.note;
+      this.#followWith(serving);
     } catch (error) {
-      if (isFault(error, 'REP_POISONED')) return undefined;
-      throw error;
+      if (!isUnusable(error)) throw error;
+      await this.#replaceLost(number, undefined, error);
     }
   }
 
-  #serve(generation: Generation): void {
-    this.#serving = generation;
-    for (const collection of ['credentials', 'customers'] as const) {
-      this.#overlay.passed(collection, generation.replica.caughtUpTo(collection));
-    }
-  }
-
-  async #open(number: number, loading: ReplicaOptions['loading']): Promise<Generation> {
+  async #open(number: number, file: string, loading: ReplicaOptions['loading']): Promise<Generation> {
     const { clock, random, log } = this.#ports;
-    const { key, beforeStatement } = this.#options;
+    const { key, owner, beforeStatement } = this.#options;
     const replica: Replica = await Replica.open(
-      {
-        file: this.#files.path(number),
-        key,
-        loading,
-        ...(beforeStatement === undefined ? {} : { beforeStatement }),
-      },
+      { file, key, owner, loading, ...(beforeStatement === undefined ? {} : { beforeStatement }) },
       {
         clock,
         random,
         log,
         onPoisoned: (error) => this.#onPoisoned(generation, error),
-        onEpochChanged: () => this.#onEpochChanged(generation),
-        onCaughtUp: (collection, position) => {
-          if (generation === this.#serving) {
-            this.#servingFailures = 0;
-            if (collection === 'credentials' || collection === 'customers') {
-              this.#overlay.passed(collection, position);
-            }
-          }
-          this.#swapWhenComplete(generation);
-          this.#ports.onChange();
-        },
+        onCutOff: (why) => this.#onCutOff(generation, why),
+        onCaughtUp: (...caughtUp) => this.#onCaughtUp(generation, ...caughtUp),
       },
     );
     const generation: Generation = { number, replica };
     return generation;
   }
 
-  /** Opens a generation to serve; a damaged file is set aside and an empty one put in its place. */
-  async #openOrReplace(number: number): Promise<Generation> {
-    try {
-      return await this.#open(number, 'fast');
-    } catch (error) {
-      if (!isFault(error, 'REP_CORRUPT')) throw error;
-      this.#setAside(number, error);
-      return this.#open(number, 'fast');
-    }
+  #followWith(generation: Generation): void {
+    const source = this.#source;
+    if (source === undefined) return;
+    generation.replica.follow(source);
+    if (generation !== this.#serving) return;
+    if (canBeCompared(source)) generation.rounds = this.#roundsOf(generation, source);
+    else if (!this.#proven) this.reseed('unproven');
   }
 
-  #setAside(number: number, error: Error): void {
-    const aside = this.#files.setAside(number, this.#ports.clock.now());
-    this.#ports.log.error({ event: 'replica.damaged', aside, error });
+  #onCaughtUp(
+    generation: Generation,
+    collection: ReplicaCollection,
+    position: FeedPosition,
+    changed: boolean,
+  ): void {
+    const { note } = generation.replica;
+    if (generation.number === this.#readTarget?.generation) {
+      this.#ports.listener.onCaughtUp(collection, position);
+    }
+    if (generation === this.#serving) {
+      this.#servingFailures = 0;
+      this.#servingNote = note;
+      generation.rounds?.caughtUp(collection, changed);
+      if (this.#ports.clock.monotonicMs() - this.#sealedAtMs > SEAL_EVERY_MS) this.#seal(generation);
+    }
+    if (generation === this.#loading && note.caughtUpAt !== null) {
+      this.#enqueue(() => this.#complete(generation));
+    }
+    this.#tell();
   }
 
   #onPoisoned(generation: Generation, error: Error): void {
-    this.#ports.log.error({ event: 'replica.poisoned', generation: generation.number, error });
-    if (generation === this.#loading) this.#beginAgain(generation);
-    if (generation !== this.#serving) return;
-    const damaged = isFault(error, 'REP_CORRUPT');
-    // A damaged base answers nothing more; any other goes on answering reads until it is reopened.
-    if (damaged) this.#serving = undefined;
-    this.#enqueue(() => this.#bringBack(generation, damaged ? error : undefined));
-  }
-
-  #onEpochChanged(generation: Generation): void {
-    if (generation === this.#serving) this.reseed('epoch');
-    if (generation === this.#loading) this.#beginAgain(generation);
-  }
-
-  async #bringBack(failed: Generation, damage: Error | undefined): Promise<void> {
-    await this.#waitAfter(this.#servingFailures);
-    this.#servingFailures += 1;
-    const replaced = this.#serving !== failed && this.#serving !== undefined;
-    if (replaced || this.#closing.signal.aborted) {
-      await this.#end(failed);
+    const { number } = generation;
+    this.#ports.log.error({ event: 'replica.poisoned', generation: number, error });
+    if (isFault(error, 'REP_CORRUPT')) {
+      this.#lose(number, error);
       return;
     }
-    this.#serving = undefined;
-    await this.#end(failed);
-    const generation = await this.#openUntilItDoes(failed.number, damage);
-    if (generation === undefined) return;
-    if (this.#serving !== undefined) {
-      // What was being loaded beside it was complete first.
-      await this.#end(generation);
-      return;
+    this.#enqueue(() => this.#end(generation));
+    if (generation === this.#loading) {
+      this.#loading = undefined;
+      this.#beginLoadingLater();
+    } else if (generation === this.#serving) {
+      this.#serving = undefined;
+      this.#reopenSoon();
     }
-    this.#serve(generation);
-    if (this.#source !== undefined) generation.replica.follow(this.#source);
-    this.#ports.onChange();
   }
 
-  /** Undefined when the keeper is closed before it succeeds. */
-  async #openUntilItDoes(number: number, damage: Error | undefined): Promise<Generation | undefined> {
-    let damaged = damage;
-    while (!this.#closing.signal.aborted) {
-      try {
-        if (damaged !== undefined) this.#setAside(number, damaged);
-        damaged = undefined;
-        return await this.#openOrReplace(number);
-      } catch (error) {
-        const failures = this.#servingFailures;
-        this.#ports.log.error({ event: 'replica.reopen.failed', failures, error: asError(error) });
-        await this.#waitAfter(failures);
-        this.#servingFailures += 1;
-      }
-    }
-    return undefined;
-  }
-
-  #beginLoading(reason: 'ordered' | 'epoch' | 'interrupted' | 'failed'): void {
-    this.#enqueue(async () => {
-      const serving = this.#serving;
-      if (this.#loading !== undefined || serving === undefined) return;
-      const number = serving.number + 1;
-      this.#ports.log.warn({ event: 'replica.reseed', reason, generation: number });
-      this.#files.remove(number);
-      try {
-        this.#loading = await this.#open(number, serving.replica.caughtUpAt === null ? 'fast' : 'gently');
-      } catch (error) {
-        this.#ports.log.error({ event: 'replica.reseed.failed', generation: number, error: asError(error) });
-        this.#beginLoadingLater();
-        return;
-      }
-      if (this.#source !== undefined) this.#loading.replica.follow(this.#source);
-    });
-  }
-
-  #beginAgain(failed: Generation): void {
+  #onCutOff(generation: Generation, why: CutOff): void {
+    if (generation === this.#serving) this.reseed(why);
+    if (generation !== this.#loading) return;
     this.#loading = undefined;
-    this.#enqueue(() => this.#end(failed));
+    this.#enqueue(async () => {
+      if (this.#readTarget?.generation === generation.number) await this.#read(null);
+      await this.#end(generation);
+      this.#files.remove(generation.number);
+    });
     this.#beginLoadingLater();
+  }
+
+  /** A generation's file cannot be used: what is loaded in its place is read from meanwhile, and claims nothing. */
+  #lose(number: number, error: Error): void {
+    const open = [this.#serving, this.#loading].find((each) => each?.number === number);
+    if (open !== undefined && open === this.#loading) this.#loading = undefined;
+    if (number === this.#servingNumber) this.#forgetServing();
+    this.#enqueue(() => this.#replaceLost(number, open, error));
+    this.#tell();
+  }
+
+  async #replaceLost(number: number, open: Generation | undefined, error: Error): Promise<void> {
+    if (number === this.#servingNumber) this.#forgetServing();
+    if (this.#readTarget?.generation === number) await this.#read(null);
+    await this.#end(open);
+    discard(number, error, { files: this.#files, ...this.#ports });
+    if (this.#loading === undefined) {
+      if (this.#cancelLoading === undefined) await this.#loadOrLater('damaged');
+    } else if (this.#servingNumber === undefined) {
+      await this.#read(this.#partOf(this.#loading));
+    }
+    this.#tell();
+  }
+
+  #forgetServing(): void {
+    this.#serving = undefined;
+    this.#servingNumber = undefined;
+    this.#servingNote = undefined;
+  }
+
+  /** At once the first time, then ever more slowly. */
+  #reopenSoon(): void {
+    const failures = this.#servingFailures;
+    this.#servingFailures += 1;
+    const reopen = (): void => {
+      this.#cancelReopening = undefined;
+      this.#enqueue(() => this.#reopen());
+    };
+    if (failures === 0) reopen();
+    else {
+      const delayMs = retryDelayMs(REOPEN_RETRY, failures - 1, this.#ports.random);
+      this.#cancelReopening?.();
+      this.#cancelReopening = this.#ports.clock.schedule(delayMs, reopen);
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    const number = this.#servingNumber;
+    if (this.#serving !== undefined || number === undefined) return;
+    try {
+      await this.#openServing(number);
+    } catch (error) {
+      const failures = this.#servingFailures;
+      this.#ports.log.error({ event: 'replica.reopen.failed', failures, error: asError(error) });
+      this.#reopenSoon();
+    }
+    this.#tell();
+  }
+
+  #beginLoading(reason: ReseedReason): void {
+    this.#enqueue(() => this.#loadOrLater(reason));
   }
 
   #beginLoadingLater(): void {
     if (this.#closing.signal.aborted) return;
     const delayMs = retryDelayMs(REOPEN_RETRY, this.#loadingFailures, this.#ports.random);
     this.#loadingFailures += 1;
-    this.#cancelLoadingRetry = this.#ports.clock.schedule(delayMs, () => {
-      this.#cancelLoadingRetry = undefined;
+    this.#cancelLoading?.();
+    this.#cancelLoading = this.#ports.clock.schedule(delayMs, () => {
+      this.#cancelLoading = undefined;
       this.#beginLoading('failed');
     });
   }
 
-  #swapWhenComplete(loaded: Generation): void {
-    if (loaded !== this.#loading || loaded.replica.caughtUpAt === null) return;
-    const old = this.#serving;
+  async #loadOrLater(reason: ReseedReason): Promise<void> {
+    try {
+      await this.#load(reason);
+    } catch (error) {
+      this.#ports.log.error({ event: 'replica.reseed.failed', reason, error: asError(error) });
+      this.#beginLoadingLater();
+    }
+  }
+
+  /** Goes on with the part there is, or begins one. @throws as {@link Replica.open} */
+  async #load(reason: ReseedReason): Promise<void> {
+    if (this.#loading !== undefined || this.#closing.signal.aborted) return;
+    const goesOn = reason === 'interrupted' || reason === 'failed' || reason === 'empty';
+    const [part] = this.#files.parts();
+    if (part !== undefined && !goesOn) this.#files.remove(part);
+    const number = goesOn && part !== undefined ? part : this.#nextNumber();
+    if (reason === 'empty') this.#ports.log.info({ event: 'replica.load', generation: number });
+    else this.#ports.log.warn({ event: 'replica.reseed', reason, generation: number });
+    const loading = (this.#servingNote?.caughtUpAt ?? null) === null ? 'fast' : 'gently';
+    const opened = await this.#openPart(number, loading);
+    this.#loading = opened;
+    if (this.#servingNumber === undefined) await this.#read(this.#partOf(opened));
+    this.#followWith(opened);
+    this.#tellProgress();
+  }
+
+  /** A part that cannot be used is taken away, and another one begun. @throws as {@link Replica.open} */
+  async #openPart(number: number, loading: ReplicaOptions['loading']): Promise<Generation> {
+    try {
+      return await this.#open(number, this.#files.partPath(number), loading);
+    } catch (error) {
+      if (!isUnusable(error)) throw error;
+      discard(number, error, { files: this.#files, ...this.#ports });
+      const next = Math.max(number + 1, this.#nextNumber());
+      return this.#open(next, this.#files.partPath(next), loading);
+    }
+  }
+
+  #nextNumber(): number {
+    const sealed = readSeal(this.#files.sealPath, this.#options.key)?.generation ?? 0;
+    return (
+      Math.max(0, sealed, this.#servingNumber ?? 0, ...this.#files.complete(), ...this.#files.parts()) + 1
+    );
+  }
+
+  #partOf({ number }: Generation): ReadTarget {
+    return { generation: number, file: this.#files.partPath(number) };
+  }
+
+  /**
+   * Makes a loaded generation the serving one. Killed anywhere in here, the next start finds the old one and a part, or
+   * the new one.
+   */
+  async #complete(loaded: Generation): Promise<void> {
+    if (loaded !== this.#loading) return;
+    const { number } = loaded;
+    const { note } = loaded.replica;
+    loaded.replica.sync();
     this.#loading = undefined;
-    this.#serve(loaded);
+    this.#cancelProgress?.();
+    // The WAL goes by the old name: it must be folded back, by the last who closes the file.
+    if (this.#readTarget?.generation === number) await this.#read(null);
+    await this.#end(loaded);
+    const old = this.#serving;
+    try {
+      requireFoldedBack(this.#files.partPath(number));
+      this.#files.finish(number);
+    } catch (error) {
+      this.#ports.log.error({ event: 'replica.complete.failed', generation: number, error: asError(error) });
+      this.#beginLoadingLater();
+      return;
+    }
+    this.#serving = undefined;
+    this.#cancelReopening?.();
+    this.#servingNumber = number;
+    this.#servingNote = note;
     this.#servingFailures = 0;
-    this.#ports.log.info({ event: 'replica.replaced', generation: loaded.number });
-    this.#enqueue(async () => {
-      await this.#end(old);
-      for (const number of this.#files.present()) {
-        if (number < loaded.number) this.#files.remove(number);
-      }
-    });
+    this.#proven = true;
+    this.#verified.clear();
+    await this.#read({ generation: number, file: this.#files.path(number) });
+    this.#ports.log.info({ event: 'replica.replaced', generation: number });
+    await this.#end(old);
+    for (const each of this.#files.complete()) if (each < number) this.#files.remove(each);
+    await this.#reopen();
+    // An opened replica has taken nothing yet: the note is the one of before.
+    const serving = this.#generationServing();
+    if (serving !== undefined) this.#seal(serving);
+  }
+
+  /** For the flow analysis of TypeScript, which does not see that an awaited step sets it. */
+  #generationServing(): Generation | undefined {
+    return this.#serving;
   }
 
   async #end(generation: Generation | undefined): Promise<void> {
     try {
+      const closing = generation?.rounds?.close();
       await generation?.replica.close();
+      await closing;
     } catch (error) {
       this.#ports.log.warn({ event: 'replica.close.failed', error: asError(error) });
     }
   }
 
-  /** Waits the longer the more often it failed; not at all the first time. */
-  async #waitAfter(failures: number): Promise<void> {
-    if (failures === 0) return;
-    const delayMs = retryDelayMs(REOPEN_RETRY, failures - 1, this.#ports.random);
-    await sleep(this.#ports.clock, delayMs, this.#closing.signal).catch(() => {});
+  async #read(target: ReadTarget | null): Promise<void> {
+    this.#readTarget = target;
+    await this.#ports.listener.readFrom(target);
+  }
+
+  #roundsOf(generation: Generation, source: RangeSource): VerificationRounds {
+    const { clock, log } = this.#ports;
+    return new VerificationRounds({
+      replica: generation.replica,
+      source,
+      clock,
+      log,
+      onVerified: (collection, verification) => this.#onVerified(generation, collection, verification),
+      onRefused: (error) => {
+        if (isFault(error, 'REP_EPOCH_CHANGED')) this.reseed('epoch');
+        else if (isFault(error, 'REP_SNAPSHOT_REQUIRED')) this.reseed('expired');
+        else if (!this.#proven) this.reseed('unproven');
+      },
+      onRowsDiffer: (collection, buckets) => {
+        this.#onDiverged(collection, buckets, 0, 'the rows on the disk are not those that were written');
+      },
+    });
+  }
+
+  #onVerified(generation: Generation, collection: ReplicaCollection, verification: Verification): void {
+    if (generation !== this.#serving) return;
+    this.#servingNote = generation.replica.note;
+    switch (verification.kind) {
+      case 'behind':
+        generation.replica.resync([collection]);
+        break;
+      case 'same':
+        this.#prove(generation, collection);
+        break;
+      case 'repaired': {
+        const { buckets, documents } = verification;
+        this.#ports.log.warn({ event: 'replica.repaired', collection, buckets, documents });
+        this.#noteDifference(collection, buckets, documents);
+        this.#prove(generation, collection);
+        const position = generation.replica.note.positions[collection];
+        if (position !== undefined) this.#ports.listener.onCaughtUp(collection, position);
+        break;
+      }
+      case 'diverged':
+        this.#onDiverged(
+          collection,
+          verification.buckets,
+          verification.documents,
+          'it differs from the server after it was repaired',
+        );
+        break;
+    }
+    this.#tell();
+  }
+
+  #onDiverged(
+    collection: ReplicaCollection,
+    buckets: readonly number[],
+    documents: number,
+    what: string,
+  ): void {
+    const error = new StammkundeError('REP_DIVERGED', `${collection}: ${what}`);
+    this.#ports.log.error({ event: 'replica.diverged', collection, buckets, error });
+    this.#noteDifference(collection, buckets, documents);
+    this.#tell();
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (nowMs - this.#divergedAtMs < DIVERGED_EVERY_MS) return;
+    this.#divergedAtMs = nowMs;
+    this.reseed('diverged');
+  }
+
+  #noteDifference(collection: ReplicaCollection, buckets: readonly number[], repaired: number): void {
+    this.#lastDifference = { at: this.#ports.clock.now(), collection, buckets, repaired };
+  }
+
+  #prove(generation: Generation, collection: ReplicaCollection): void {
+    this.#verified.add(collection);
+    if (this.#proven || this.#verified.size < replicaCollectionNames.length) return;
+    this.#proven = true;
+    this.#ports.log.warn({ event: 'replica.proven', generation: generation.number });
+    this.#seal(generation);
+  }
+
+  /** Writes down outside the file what it holds, once that is on the medium. */
+  #seal({ number, replica }: Generation): void {
+    const { caughtUpAt, positions } = replica.note;
+    if (!this.#proven || caughtUpAt === null || number !== this.#servingNumber) return;
+    try {
+      replica.sync();
+      const { key, owner } = this.#options;
+      writeSeal(this.#files.sealPath, key, { owner, generation: number, positions });
+      this.#sealedAtMs = this.#ports.clock.monotonicMs();
+    } catch (error) {
+      this.#ports.log.warn({ event: 'replica.seal.failed', error: asError(error) });
+    }
+  }
+
+  #tellProgress(): void {
+    this.#cancelProgress?.();
+    this.#cancelProgress = undefined;
+    if (this.#loading === undefined || this.#closing.signal.aborted) return;
+    this.#cancelProgress = this.#ports.clock.schedule(PROGRESS_EVERY_MS, () => this.#tellProgress());
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#closing.signal.aborted) return;
+    const note = this.#servingNote;
+    const verified = replicaCollectionNames.flatMap((name) => note?.verifiedAt[name] ?? []);
+    const loading = this.#loading;
+    this.#ports.listener.onStatus({
+      caughtUpAt: this.#proven ? (note?.caughtUpAt ?? null) : null,
+      proven: this.#proven,
+      verifiedAt: verified.length === replicaCollectionNames.length ? Math.min(...verified) : null,
+      lastDifference: this.#lastDifference,
+      seeding: loading === undefined ? null : { generation: loading.number, documents: documentsOf(loading) },
+    });
   }
 
   #enqueue(step: () => Promise<void>): void {
@@ -379,4 +576,23 @@ export class ReplicaKeeper implements Closable {
       }
     });
   }
+}
+
+function canBeCompared(source: ReplicaSource): source is ReplicaSource & RangeSource {
+  return source.ranges !== undefined && source.bucket !== undefined;
+}
+
+/** None when it cannot be told: it fails, and whoever must act on that is told elsewhere. */
+function documentsOf({ replica }: Generation): number {
+  try {
+    return replica.documents;
+  } catch {
+    return 0;
+  }
+}
+
+/** @throws Error when a WAL that is not empty lies beside a closed file */
+function requireFoldedBack(file: string): void {
+  const wal = statSync(`${file}-wal`, { throwIfNoEntry: false });
+  if (wal !== undefined && wal.size > 0) throw new Error(`${file} was not closed by all its readers`);
 }

@@ -1,64 +1,39 @@
-import { createRevision, fillWithDefaultSettings, now } from 'rxdb';
-import type { RxStorageInstance } from 'rxdb';
-import type { Closable } from '../../foundation/lifecycle.ts';
+import { hash } from 'node:crypto';
+import { z } from 'zod';
+import { FeedPosition } from '../../sync/contract/feed.ts';
+import { InstantMs } from '../../sync/contract/ids.ts';
 import { replicaSchemas } from './collections.ts';
-import type { ReplicaNote } from './collections.ts';
-import type { SqliteStorageInternals, SqliteStore } from './storage/instance.ts';
-import type { RxStorageSqlite } from './storage/storage.ts';
 
-type NoteInstance = RxStorageInstance<ReplicaNote, SqliteStorageInternals, object>;
+/** Under this name the note stands in the replica's own file. */
+export const NOTE_MARK = 'replica';
+
+const Each = <T extends z.ZodType>(value: T) =>
+  z.strictObject({ credentials: value, customers: value, offers: value, programme: value }).partial();
 
 /**
- * The note in the replica's own file, so that note and documents are of the same moment, and a poisoned base takes no
- * claim. It is no open collection of RxDB, which allows a process only thirteen of those.
+ * What a till notes about its replica, in the replica's own file: note and documents are of the same moment, and a
+ * poisoned base takes no claim.
  */
-export class ReplicaNoteBook implements Closable {
-  readonly #instance: NoteInstance;
-  readonly #store: SqliteStore<ReplicaNote>;
-  #note: ReplicaNote;
+export const ReplicaNote = z.strictObject({
+  owner: z.string().describe('Tenant and till it was loaded for'),
+  schema: z.string().describe('Of the documents; a file of another one is loaded anew'),
+  caughtUpAt: InstantMs.nullable().describe('When it last held all the server had; null before'),
+  positions: Each(FeedPosition).describe('Up to where each collection is complete'),
+  verifiedAt: Each(InstantMs).describe('When each collection was last found to be what the server has'),
+});
+export type ReplicaNote = z.infer<typeof ReplicaNote>;
 
-  private constructor(instance: NoteInstance) {
-    this.#instance = instance;
-    // The instance was made from this schema.
-    this.#store = instance.internals.sqlite as SqliteStore<ReplicaNote>;
-    this.#note = this.#store.readById('note') ?? { id: 'note', caughtUpAt: null, positions: {} };
-  }
+/** What the schemas of the documents come to: another program may have others. */
+export function schemaFingerprint(): string {
+  return hash('sha256', JSON.stringify(replicaSchemas), 'hex').slice(0, 16);
+}
 
-  /** @throws StammkundeError as the storage does when its file cannot be opened */
-  static async open(storage: RxStorageSqlite): Promise<ReplicaNoteBook> {
-    const instance = await storage.createStorageInstance<ReplicaNote>({
-      databaseInstanceToken: 'replica-note',
-      databaseName: 'replica-note',
-      collectionName: 'note',
-      schema: fillWithDefaultSettings(replicaSchemas.note),
-      options: {},
-      multiInstance: false,
-      devMode: false,
-    });
-    return new ReplicaNoteBook(instance);
-  }
-
-  get note(): ReplicaNote {
-    return this.#note;
-  }
-
-  /** @throws StammkundeError REP_POISONED */
-  async write({ caughtUpAt, positions }: Omit<ReplicaNote, 'id'>): Promise<void> {
-    const previous = this.#store.readById('note');
-    const note: ReplicaNote = { id: 'note', caughtUpAt, positions };
-    const document = {
-      ...note,
-      _deleted: false,
-      _attachments: {},
-      _meta: { lwt: now() },
-      _rev: createRevision('replica-note', previous),
-    };
-    const row = previous === undefined ? { document } : { previous, document };
-    await this.#instance.bulkWrite([row], 'replica-note');
-    this.#note = note;
-  }
-
-  async close(): Promise<void> {
-    await this.#instance.close();
+/** The note as it was written; undefined for one of another version of the program, or none. */
+export function readNote(text: string | undefined): ReplicaNote | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return ReplicaNote.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { createRxDatabase } from 'rxdb';
-import type { RxCollection, RxDatabase, RxDocumentData } from 'rxdb';
+import type { RxCollection, RxDatabase } from 'rxdb';
 import type { Clock, Instant } from '../../foundation/clock.ts';
 import { withDeadline } from '../../foundation/deadline.ts';
 import { StammkundeError, asError, isFault } from '../../foundation/errors.ts';
@@ -8,28 +8,34 @@ import { Opened } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import type { FeedPosition } from '../../sync/contract/feed.ts';
+import { bucketOf, documentHash, keyOf } from '../../sync/contract/range-hash.ts';
 import type {
-  CredentialDocument,
-  CustomerDocument,
-  OfferDocument,
   ProgrammeDocument,
   ReplicaCollection,
   ReplicaDocuments,
 } from '../../sync/contract/replica-documents.ts';
 import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts';
 import { CollectionFollower } from './collection-follower.ts';
+import type { CutOff } from './collection-follower.ts';
 import { replicaSchemas } from './collections.ts';
-import type { FeedSource } from './feed-source.ts';
+import type { RangeSource, ReplicaSource } from './feed-source.ts';
 import { pullOnly } from './pull-only-storage.ts';
-import { ReplicaNoteBook } from './replica-note.ts';
+import { NOTE_MARK, readNote, schemaFingerprint } from './replica-note.ts';
+import type { ReplicaNote } from './replica-note.ts';
+import type { DigestOf } from './storage/digests.ts';
 import type { SqliteStorageSettings } from './storage/settings.ts';
 import { getRxStorageSqlite, sqliteStoreOf } from './storage/storage.ts';
 import type { RxStorageSqlite } from './storage/storage.ts';
+import type { SqliteStore } from './storage/store.ts';
+import { verifyCollection } from './verification/verify-collection.ts';
+import type { Verification } from './verification/verify-collection.ts';
 
 export interface ReplicaOptions extends Pick<SqliteStorageSettings, 'beforeStatement'> {
   readonly file: string;
   /** 32 bytes. */
   readonly key: Uint8Array;
+  /** Tenant and till it is for. */
+  readonly owner: string;
   /** How it is loaded: `fast` for a till that serves no one yet, `gently` beside a replica that serves. */
   readonly loading: 'fast' | 'gently';
 }
@@ -41,10 +47,10 @@ export interface ReplicaPorts {
   readonly log: Log;
   /** The replica met an unexpected error and must be closed and opened again. Called once. */
   onPoisoned(error: Error): void;
-  /** The server has another history: this replica can follow no further. Called with each pull that finds it so. */
-  onEpochChanged(): void;
-  /** A collection holds all the server had at `position`. */
-  onCaughtUp(collection: ReplicaCollection, position: FeedPosition): void;
+  /** This replica can follow no further. Called with each pull that finds it so. */
+  onCutOff(why: CutOff): void;
+  /** A collection holds all the server had at `position`; `changed` when documents came since the last time. */
+  onCaughtUp(collection: ReplicaCollection, position: FeedPosition, changed: boolean): void;
 }
 
 /** Documents asked for at once where nothing waits for them: half a second of writing each. */
@@ -58,28 +64,33 @@ const OTHER_VERSION: ReadonlySet<unknown> = new Set(['DB6', 'DM5']);
 
 type Collections = { [C in ReplicaCollection]: RxCollection<ReplicaDocuments[C]> };
 
+/** How each collection's documents count in the buckets that are compared with the server's. */
+const digests: Readonly<Record<string, DigestOf>> = Object.fromEntries(
+  replicaCollectionNames.map((name): [string, DigestOf] => [
+    name,
+    (document) => ({ bucket: bucketOf(keyOf(name, document)), hash: documentHash(name, document) }),
+  ]),
+);
+
 /**
- * One encrypted file with what the server let this till know: credentials, customers, offers, the programme. It only
- * ever pulls. It can be lost at any time and is then loaded again.
+ * The writing side of one encrypted file with what the server let this till know: credentials, customers, offers, the
+ * programme. It only ever pulls. It can be lost at any time and is then loaded again.
  */
 export class Replica implements Closable {
   readonly #storage: RxStorageSqlite;
   readonly #collections: Collections;
-  readonly #noteBook: ReplicaNoteBook;
   readonly #ports: ReplicaPorts;
   readonly #opened: Opened;
   readonly #closing: AbortController;
   readonly #loadingPage: number;
   readonly #caughtUpAt = new Map<ReplicaCollection, Instant>();
-  readonly #followers = new Map<ReplicaCollection, { resync(): void }>();
-  #noting: Promise<void> = Promise.resolve();
-  #programme: ProgrammeDocument | undefined;
-  #offers: readonly OfferDocument[] = [];
+  readonly #followers = new Map<ReplicaCollection, Following>();
+  #note: ReplicaNote;
 
   private constructor(parts: {
     readonly storage: RxStorageSqlite;
     readonly collections: Collections;
-    readonly noteBook: ReplicaNoteBook;
+    readonly note: ReplicaNote;
     readonly ports: ReplicaPorts;
     readonly opened: Opened;
     readonly closing: AbortController;
@@ -87,7 +98,7 @@ export class Replica implements Closable {
   }) {
     this.#storage = parts.storage;
     this.#collections = parts.collections;
-    this.#noteBook = parts.noteBook;
+    this.#note = parts.note;
     this.#ports = parts.ports;
     this.#opened = parts.opened;
     this.#closing = parts.closing;
@@ -95,17 +106,19 @@ export class Replica implements Closable {
   }
 
   /**
-   * @throws StammkundeError REP_WRONG_KEY · REP_CORRUPT (damaged, or of another version of the program) · DATA_IN_USE ·
-   *   DATA_DISK_FULL · DATA_UNWRITABLE · REP_POISONED with SQLite's own error as its cause
+   * @throws StammkundeError REP_WRONG_KEY · REP_CORRUPT · REP_OUTDATED (of another version of the program) · REP_FOREIGN
+   *   (of another till) · DATA_IN_USE · DATA_DISK_FULL · DATA_UNWRITABLE · REP_POISONED with SQLite's own error as its
+   *   cause
    */
   static async open(options: ReplicaOptions, ports: ReplicaPorts): Promise<Replica> {
-    const { file, key, loading, beforeStatement } = options;
+    const { file, key, owner, loading, beforeStatement } = options;
     const opened = new Opened();
     const closing = new AbortController();
     let replica: Replica | undefined;
     const storage = getRxStorageSqlite({
       file,
       key,
+      digests,
       onPoisoned: (error) => {
         if (replica !== undefined && !closing.signal.aborted) ports.onPoisoned(error);
       },
@@ -113,7 +126,6 @@ export class Replica implements Closable {
     });
     opened.defer(() => storage.abandon());
     try {
-      const noteBook = opened.add(await ReplicaNoteBook.open(storage));
       const database: RxDatabase<Collections> = await createRxDatabase<Collections>({
         name: 'replica',
         storage: pullOnly(storage, closing.signal),
@@ -134,10 +146,10 @@ export class Replica implements Closable {
         offers: { schema: replicaSchemas.offers },
         programme: { schema: replicaSchemas.programme },
       });
+      const note = noteOf(sqliteStoreOf<ProgrammeDocument>(collections.programme), owner, file);
       const loadingPage = loading === 'fast' ? LOADING_PAGE : SERVING_PAGE;
-      const parts = { storage, collections, noteBook, ports, opened, closing, loadingPage };
+      const parts = { storage, collections, note, ports, opened, closing, loadingPage };
       const made = new Replica(parts);
-      await made.#readRules();
       if (storage.poisonedBy !== undefined) throw storage.poisonedBy;
       replica = made;
       return replica;
@@ -150,46 +162,26 @@ export class Replica implements Closable {
     }
   }
 
-  /** @throws StammkundeError REP_POISONED when the file is damaged where it is read, or closed */
-  credential(index: string): CredentialDocument | undefined {
-    return plain(sqliteStoreOf(this.#collections.credentials).readById(index));
-  }
-
-  /** @throws StammkundeError REP_POISONED when the file is damaged where it is read, or closed */
-  customer(id: string): CustomerDocument | undefined {
-    return plain(sqliteStoreOf(this.#collections.customers).readById(id));
-  }
-
-  /** The programme's rules, absent before the first pull. */
-  get programme(): ProgrammeDocument | undefined {
-    return this.#programme;
-  }
-
-  get offers(): readonly OfferDocument[] {
-    return this.#offers;
-  }
-
-  /** When it last held all the server had; null before the first complete pull. */
-  get caughtUpAt(): Instant | null {
-    return this.#noteBook.note.caughtUpAt;
-  }
-
-  /** Up to where a collection was complete when it last caught up. */
-  caughtUpTo(collection: ReplicaCollection): FeedPosition | undefined {
-    return this.#noteBook.note.positions[collection];
+  /** What it knows of itself. */
+  get note(): ReplicaNote {
+    return this.#note;
   }
 
   /**
-   * Number of documents in a collection, deleted ones not counted.
+   * Documents in all collections, deleted ones not counted.
    * @throws StammkundeError REP_POISONED when the file is damaged where it is read, or closed
    */
-  count(collection: ReplicaCollection): number {
-    // The four collections differ in their documents only, which do not matter for counting.
-    return sqliteStoreOf(this.#collections[collection] as RxCollection<unknown>).liveCount();
+  get documents(): number {
+    return replicaCollectionNames.reduce((sum, name) => sum + this.store(name).liveCount(), 0);
+  }
+
+  /** The way into a collection beside RxDB, for whoever loads or repairs it. */
+  store<C extends ReplicaCollection>(name: C): SqliteStore<ReplicaDocuments[C]> {
+    return sqliteStoreOf(this.#collection(name));
   }
 
   /** Begins to follow the server's feed, for as long as the replica is open. To be called once. */
-  follow(source: FeedSource): void {
+  follow(source: ReplicaSource): void {
     for (const name of replicaCollectionNames) this.#followers.set(name, this.#follower(name, source));
   }
 
@@ -198,79 +190,133 @@ export class Replica implements Closable {
     for (const name of collections) this.#followers.get(name)?.resync();
   }
 
+  /**
+   * Compares a collection with the server's, and makes what differs the same. Undefined when the collection is not at
+   * rest: it is then to be tried again when it has caught up.
+   * @throws StammkundeError as the source does; REP_POISONED
+   */
+  async verify(collection: ReplicaCollection, source: RangeSource): Promise<Verification | undefined> {
+    const verification = await this.#followers.get(collection)?.whileAtRest((position) =>
+      verifyCollection(collection, {
+        position,
+        source,
+        instance: this.#collection(collection).storageInstance,
+        store: this.store(collection),
+        closing: this.#closing.signal,
+      }),
+    );
+    if (verification?.kind === 'same' || verification?.kind === 'repaired') {
+      const verifiedAt = { ...this.#note.verifiedAt, [collection]: this.#ports.clock.now() };
+      this.#write({ ...this.#note, verifiedAt });
+    }
+    return verification;
+  }
+
+  /** Brings everything committed onto the medium. @throws StammkundeError REP_POISONED */
+  sync(): void {
+    this.store('programme').sync();
+  }
+
   close(): Promise<void> {
     this.#closing.abort();
     return this.#opened.close();
   }
 
-  #follower<C extends ReplicaCollection>(name: C, source: FeedSource): CollectionFollower<C> {
+  #collection<C extends ReplicaCollection>(name: C): RxCollection<ReplicaDocuments[C]> {
+    // `Collections` maps the name to this very type, which TypeScript does not follow through a type parameter.
+    return this.#collections[name] as unknown as RxCollection<ReplicaDocuments[C]>;
+  }
+
+  #follower<C extends ReplicaCollection>(name: C, source: ReplicaSource): Following {
     const { clock, random, log } = this.#ports;
     return new CollectionFollower<C>({
       name,
-      // `Collections` maps the name to this very type, which TypeScript does not follow through a type parameter.
-      collection: this.#collections[name] as unknown as RxCollection<ReplicaDocuments[C]>,
+      collection: this.#collection(name),
       source,
-      pageSize: () => (this.caughtUpAt === null ? this.#loadingPage : SERVING_PAGE),
+      pageSize: () => (this.#note.caughtUpAt === null ? this.#loadingPage : SERVING_PAGE),
       clock,
       random,
       log,
       closing: this.#closing.signal,
       isPoisoned: () => this.#storage.poisonedBy !== undefined,
-      onEpochChanged: () => {
-        if (!this.#closing.signal.aborted) this.#ports.onEpochChanged();
+      onCutOff: (why) => {
+        if (!this.#closing.signal.aborted) this.#ports.onCutOff(why);
       },
-      onCaughtUp: (askedAt, position) => {
-        this.#noting = this.#noting.then(() => this.#noteCaughtUp(name, askedAt, position));
-      },
+      onCaughtUp: ({ askedAt, position, changed }) =>
+        this.#noteCaughtUp(name, { askedAt, position, changed }),
+      loadedUpTo: this.#note.positions[name],
     });
   }
 
-  async #noteCaughtUp(name: ReplicaCollection, askedAt: Instant, position: FeedPosition): Promise<void> {
+  #noteCaughtUp(
+    name: ReplicaCollection,
+    {
+      askedAt,
+      position,
+      changed,
+    }: { readonly askedAt: Instant; readonly position: FeedPosition; readonly changed: boolean },
+  ): void {
+    const { caughtUpAt, positions } = this.#note;
+    // A collection that has been empty until now was asked for from the beginning, which tells no epochs apart.
+    if (Object.values(positions).some((each) => each !== undefined && each.epoch !== position.epoch)) {
+      this.#ports.onCutOff('epoch');
+      return;
+    }
+    this.#caughtUpAt.set(name, askedAt);
+    const all = replicaCollectionNames.flatMap((each) => this.#caughtUpAt.get(each) ?? []);
     try {
-      const { caughtUpAt, positions } = this.#noteBook.note;
-      // A collection that has been empty until now was asked for from the beginning, which tells no epochs apart.
-      if (Object.values(positions).some(({ epoch }) => epoch !== position.epoch)) {
-        if (!this.#closing.signal.aborted) this.#ports.onEpochChanged();
-        return;
-      }
-      if (name === 'offers' || name === 'programme') await this.#readRules();
-      this.#caughtUpAt.set(name, askedAt);
-      const all = replicaCollectionNames.flatMap((each) => this.#caughtUpAt.get(each) ?? []);
-      await this.#noteBook.write({
+      this.#write({
+        ...this.#note,
         caughtUpAt: all.length === replicaCollectionNames.length ? Math.min(...all) : caughtUpAt,
         positions: { ...positions, [name]: position },
       });
-      if (!this.#closing.signal.aborted) this.#ports.onCaughtUp(name, position);
     } catch (error) {
       // A poisoned or closing base takes no claim; who must act on that has been told.
       this.#ports.log.debug({ event: 'replica.note.failed', collection: name, error: asError(error) });
+      return;
     }
+    this.#ports.onCaughtUp(name, position, changed);
   }
 
-  async #readRules(): Promise<void> {
-    const [offers, programme] = await Promise.all([
-      this.#collections.offers.find().exec(),
-      this.#collections.programme.find().exec(),
-    ]);
-    // RxDB types toJSON() as deeply readonly; these are copies.
-    this.#offers = offers.map((offer) => offer.toJSON() as OfferDocument);
-    this.#programme = programme[0]?.toJSON() as ProgrammeDocument | undefined;
+  /** @throws StammkundeError REP_POISONED */
+  #write(note: ReplicaNote): void {
+    this.store('programme').writeMark({ name: NOTE_MARK, text: JSON.stringify(note) });
+    this.#note = note;
   }
 }
 
-/** A document without what RxDB notes about it; a deleted one is none. */
-function plain<T>(stored: RxDocumentData<T> | undefined): T | undefined {
-  if (stored === undefined || stored._deleted) return undefined;
-  const { _deleted, _attachments, _meta, _rev, ...document } = stored;
-  // Without RxDB's own four fields it is the document again, which TypeScript cannot see for an unknown T.
-  return document as unknown as T;
+interface Following {
+  resync(): void;
+  whileAtRest<T>(work: (position: FeedPosition) => Promise<T>): Promise<T | undefined>;
+}
+
+/**
+ * The note in a file that was just opened, written when the file is new.
+ * @throws StammkundeError REP_OUTDATED · REP_FOREIGN
+ */
+function noteOf(store: SqliteStore<ProgrammeDocument>, owner: string, file: string): ReplicaNote {
+  const text = store.readMark(NOTE_MARK);
+  const schema = schemaFingerprint();
+  if (text === undefined) {
+    const note: ReplicaNote = { owner, schema, caughtUpAt: null, positions: {}, verifiedAt: {} };
+    store.writeMark({ name: NOTE_MARK, text: JSON.stringify(note) });
+    return note;
+  }
+  const note = readNote(text);
+  if (note?.schema !== schema) {
+    throw new StammkundeError('REP_OUTDATED', `${file} was made by another version`);
+  }
+  if (note.owner !== owner) {
+    throw new StammkundeError('REP_FOREIGN', `${file} belongs to ${note.owner}, not to ${owner}`);
+  }
+  return note;
 }
 
 /** What kept a replica from opening, by its own name. */
 function openingFault(error: Error, file: string): Error {
   if (isFault(error, 'REP_POISONED')) return isFault(error.cause) ? error.cause : error;
   if ('code' in error && OTHER_VERSION.has(error.code)) {
-    return new StammkundeError('REP_CORRUPT', `${file} was made by another version`, { cause: error });
+    return new StammkundeError('REP_OUTDATED', `${file} was made by another version`, { cause: error });
   }
   return error;
 }

@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { readKeyRing } from '../../edge/key-ring.ts';
-import { ReplicaKeeper } from '../../edge/replica/replica-keeper.ts';
+import { CustomerReplica } from '../../edge/replica/customer-replica.ts';
+import { openWriterInProcess } from '../../edge/replica/in-process-writer.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import { createLog } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
@@ -18,6 +19,8 @@ import { PopulationFeed } from './population-feed.ts';
 
 /** The programme the benchmark's till belongs to. */
 export const BENCH_TENANT = 'bench';
+/** The till whose replica it is. */
+export const BENCH_TILL = 'bench-till';
 
 /** A data folder of a till whose replica is full, and the keys it is opened with. */
 export interface FilledTill {
@@ -109,8 +112,13 @@ export async function fillTill(
     clock.now(),
   );
   const log = createLog({ name: 'fill', level: 'warn' });
-  const replica = await ReplicaKeeper.open(
-    { folder: till.replicaFolder, key: keys.replica },
+  const replica = await CustomerReplica.open(
+    {
+      folder: till.replicaFolder,
+      key: keys.replica,
+      owner: `${BENCH_TENANT}/${BENCH_TILL}`,
+      openWriter: openWriterInProcess,
+    },
     { clock, random, log, onChange: () => {} },
   );
   try {

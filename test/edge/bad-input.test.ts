@@ -205,7 +205,7 @@ describe('a till whose files went wrong', () => {
     'a replica file %s is set aside and loaded anew; the till serves',
     async (how) => {
       await (await folder.open()).close();
-      const replica = folder.file('data/replica/replica-000001.db');
+      const replica = folder.file('data/replica/replica-000001.db.part');
       if (how === 'truncated') truncateSync(replica, 1_000);
       else copyFileSync(folder.file('signing.pub.pem'), replica);
       await using shop = await running();

@@ -13,6 +13,7 @@ import type { OpenKeeper } from './replica-fixture.ts';
 const PAGE_BYTES = 4_096;
 const FIRST = 'replica-000001.db';
 const SECOND = 'replica-000002.db';
+const SECOND_PART = 'replica-000002.db.part';
 
 /** A folder with the complete replica of a server, closed. */
 async function filledFolder(server: FeedServer): Promise<string> {
@@ -34,7 +35,7 @@ function flipBytes(file: string, places: readonly number[]): void {
 
 function files(folder: string): readonly string[] {
   return readdirSync(folder)
-    .filter((name) => !name.endsWith('-wal'))
+    .filter((name) => /^replica-\d+\.db(\.part|\.damaged-\d+)?$/.test(name))
     .toSorted((a, b) => (a < b ? -1 : 1));
 }
 
@@ -117,10 +118,10 @@ describe('a damaged file at the start', () => {
       const { keeper } = await openKeeper({ folder, clock });
       await keeper.close();
     }
-    expect(files(folder)).toEqual([FIRST, `${FIRST}.damaged-1002`]);
+    expect(files(folder)).toEqual([`${FIRST}.damaged-1002`, SECOND_PART]);
   });
 
-  test('made by another version of the program is set aside too', async () => {
+  test('made by another version of the program is no damage: it is removed, and told as what it is', async () => {
     // Another schema under the same name is what an update leaves: RxDB tells it by its hash.
     const folder = await filledFolder(shopServer(3));
     const { replicaSchemas } = await import('../../../edge/replica/collections.ts');
@@ -131,13 +132,15 @@ describe('a damaged file at the start', () => {
       properties: { ...properties, headline: { type: 'string' } } as never,
     };
     try {
-      const { keeper } = await openKeeper({ folder });
+      const { keeper, log } = await openKeeper({ folder });
       expect(keeper.caughtUpAt).toBeNull();
+      expect(log.count('replica.outdated')).toBe(1);
+      expect(log.count('replica.damaged')).toBe(0);
       await keeper.close();
     } finally {
       replicaSchemas.offers = original;
     }
-    expect(asideIn(folder)).toHaveLength(1);
+    expect(files(folder)).toEqual([SECOND_PART]);
   });
 });
 
@@ -189,7 +192,7 @@ describe('a page found damaged while the till serves', () => {
     const { keeper, server, folder } = damaged;
     const letGo = holdBack(server, 'offers');
     keeper.follow(server);
-    keeper.reseed('ordered');
+    keeper.reseed();
     await keeper.idle();
     lookUntilDamaged(damaged);
     await keeper.idle();
@@ -198,33 +201,6 @@ describe('a page found damaged while the till serves', () => {
     await eventually(() => expectSame(keeper, server));
     await keeper.idle();
     expect(files(folder).filter((name) => name.endsWith('.db'))).toHaveLength(1);
-  });
-
-  test('gives way to the one being loaded when that is complete first', async () => {
-    const clock = new ManualClock();
-    let failing = false;
-    const damaged = await damagedWhileServing({
-      clock,
-      beforeStatement: (operation) => {
-        if (failing && operation === 'open note') throw new Error('disk I/O error');
-      },
-    });
-    const { keeper, server, folder, log } = damaged;
-    const letGo = holdBack(server, 'offers');
-    keeper.follow(server);
-    keeper.reseed('ordered');
-    await keeper.idle();
-    failing = true;
-    lookUntilDamaged(damaged);
-    await eventually(() => expect(log.count('replica.reopen.failed')).toBe(1));
-    failing = false;
-    letGo();
-    await eventually(() => expect(log.count('replica.replaced')).toBe(1));
-    await clock.advance(1_000);
-    await keeper.idle();
-    expectSame(keeper, server);
-    expect(keeper.caughtUpAt).not.toBeNull();
-    expect(files(folder).filter((name) => name.endsWith('.db'))).toEqual([SECOND]);
   });
 
   test('holds up a lookup no longer than asked for', async () => {
@@ -257,7 +233,7 @@ describe('what a keeper refuses', () => {
   test('is a folder another keeper has', async () => {
     const { folder } = await openKeeper();
     await expect(openKeeper({ folder })).rejects.toMatchObject({ code: 'DATA_IN_USE' });
-    expect(files(folder)).toEqual([FIRST]);
+    expect(files(folder)).toEqual([`${FIRST}.part`]);
   });
 });
 
@@ -279,7 +255,7 @@ describe('a server with another history', () => {
     keeper.resync(['customers']);
     await eventually(() => expect(server.asks('offers').length).toBeGreaterThan(1));
     await settle();
-    expect(files(folder)).toEqual([FIRST, SECOND]);
+    expect(files(folder)).toEqual([FIRST, SECOND_PART]);
     expect(keeper.customer(customerId(7))).toEqual(customer(7));
     expect(keeper.customer(customerId(3))?.tier).toBe('basic');
     letGo();
@@ -319,8 +295,8 @@ describe('a server with another history', () => {
 
   test('and an order to load anew are the same to the till', async () => {
     const { server, keeper, folder } = await serving();
-    keeper.reseed('ordered');
-    keeper.reseed('ordered');
+    keeper.reseed();
+    keeper.reseed();
     await eventually(() => expect(files(folder)).toEqual([SECOND]));
     expectSame(keeper, server);
   });
@@ -333,13 +309,13 @@ describe('a loading beside the serving replica', () => {
     keeper.follow(server);
     await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
     holdBack(server, 'offers');
-    keeper.reseed('ordered');
+    keeper.reseed();
     await keeper.idle();
     await settle();
     // The files of this moment are what a killed process leaves: nothing is closed, the WAL is not folded back.
     const crashed = temporaryFolder();
     cpSync(folder, crashed, { recursive: true });
-    expect(existsSync(join(crashed, SECOND))).toBe(true);
+    expect(existsSync(join(crashed, SECOND_PART))).toBe(true);
     await keeper.close();
     const next = await openKeeper({ folder: crashed });
     expectSame(next.keeper, server);
@@ -364,11 +340,11 @@ describe('a loading beside the serving replica', () => {
     keeper.follow(server);
     await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
     failing = true;
-    keeper.reseed('ordered');
+    keeper.reseed();
     for (let failures = 1; failures < 4; failures += 1) {
       await eventually(() => expect(log.count('replica.poisoned')).toBe(failures));
       await keeper.idle();
-      keeper.reseed('ordered');
+      keeper.reseed();
       await settle();
       expect(log.count('replica.reseed')).toBe(failures);
       expectSame(keeper, server);
@@ -389,7 +365,7 @@ describe('a loading beside the serving replica', () => {
       const { keeper, folder } = await openKeeper();
       keeper.follow(server);
       await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
-      keeper.reseed('ordered');
+      keeper.reseed();
       for (let i = 0; i < turns; i += 1) await new Promise((resolve) => setImmediate(resolve));
       const closing = keeper.close();
       expect(keeper.close()).toBe(closing);

@@ -17,38 +17,38 @@ describe('an empty replica', () => {
       if (ask.collection === 'programme') await clock.advance(60_000);
       answered += 1;
     };
-    const { replica, file } = await openReplica({ clock });
-    expect(replica.caughtUpAt).toBeNull();
+    const { replica, reader, file } = await openReplica({ clock });
+    expect(replica.note.caughtUpAt).toBeNull();
     replica.follow(server);
-    await eventually(() => expect(replica.caughtUpAt).not.toBeNull());
-    expectSame(replica, server);
-    expect(replica.count('customers')).toBe(12_000);
+    await eventually(() => expect(replica.note.caughtUpAt).not.toBeNull());
+    expectSame(reader, server);
+    expect(reader.count('customers')).toBe(12_000);
     expect(server.asks('customers').map(({ limit }) => limit)).toEqual([5_000, 5_000, 5_000]);
     expect(answered).toBe(8);
-    expect(replica.caughtUpAt).toBe(askedAt);
+    expect(replica.note.caughtUpAt).toBe(askedAt);
 
     await replica.close();
     const again = await openReplica({ file });
-    expectSame(again.replica, server);
-    expect(again.replica.caughtUpAt).toBe(askedAt);
-    expect(again.replica.caughtUpTo('customers')).toEqual(server.head('customers'));
+    expectSame(again.reader, server);
+    expect(again.replica.note.caughtUpAt).toBe(askedAt);
+    expect(again.replica.note.positions.customers).toEqual(server.head('customers'));
   });
 
   test('asks for small pages when another replica serves meanwhile', async () => {
     const server = shopServer(450);
     const { replica } = await openReplica({ loading: 'gently' });
     replica.follow(server);
-    await eventually(() => expect(replica.caughtUpAt).not.toBeNull());
+    await eventually(() => expect(replica.note.caughtUpAt).not.toBeNull());
     expect(server.asks('customers').map(({ limit }) => limit)).toEqual([200, 200, 200]);
   });
 
   test('is caught up with a server that has nothing', async () => {
     const server = shopServer(0);
     server.remove('offers', offer.id);
-    const { replica } = await openReplica();
+    const { replica, reader } = await openReplica();
     replica.follow(server);
-    await eventually(() => expect(replica.caughtUpAt).not.toBeNull());
-    expect(replica.offers).toEqual([]);
+    await eventually(() => expect(replica.note.caughtUpAt).not.toBeNull());
+    expect(reader.offers()).toEqual([]);
   });
 
   test('is not caught up before the last collection is', async () => {
@@ -59,9 +59,9 @@ describe('an empty replica', () => {
     const { replica, caughtUp } = await openReplica();
     replica.follow(server);
     await eventually(() => expect(caughtUp).toHaveLength(3));
-    expect(replica.caughtUpAt).toBeNull();
+    expect(replica.note.caughtUpAt).toBeNull();
     letGo();
-    await eventually(() => expect(replica.caughtUpAt).not.toBeNull());
+    await eventually(() => expect(replica.note.caughtUpAt).not.toBeNull());
   });
 });
 
@@ -70,13 +70,13 @@ describe('a replica that has caught up', () => {
     const server = shopServer(customers);
     const opened = await openReplica();
     opened.replica.follow(server);
-    await eventually(() => expect(opened.replica.caughtUpAt).not.toBeNull());
+    await eventually(() => expect(opened.replica.note.caughtUpAt).not.toBeNull());
     server.asked.length = 0;
     return { server, ...opened };
   }
 
   test('takes changes and deletions with a resync, in small pages', async () => {
-    const { server, replica } = await caughtUp(1_000);
+    const { server, replica, reader } = await caughtUp(1_000);
     for (let n = 0; n < 500; n += 1) server.put('customers', customer(n, { points: -1 - n, tier: 'gold' }));
     server.remove('customers', customerId(700));
     server.remove('credentials', cardIndex(700));
@@ -84,23 +84,23 @@ describe('a replica that has caught up', () => {
     server.put('offers', { ...offer, id: 'winter' });
     server.put('programme', { ...programme, version: 2 });
     replica.resync();
-    await eventually(() => expectSame(replica, server));
-    expect(replica.customer(customerId(700))).toBeUndefined();
-    expect(replica.count('customers')).toBe(999);
-    expect(replica.programme?.version).toBe(2);
+    await eventually(() => expectSame(reader, server));
+    expect(reader.customer(customerId(700))).toBeUndefined();
+    expect(reader.count('customers')).toBe(999);
+    expect(reader.programme()?.version).toBe(2);
     expect(new Set(server.asked.map(({ limit }) => limit))).toEqual(new Set([200]));
   });
 
   test('asks only for the collections it is told of', async () => {
-    const { server, replica } = await caughtUp(3);
+    const { server, replica, reader } = await caughtUp(3);
     server.put('customers', customer(4));
     replica.resync(['customers']);
-    await eventually(() => expectSame(replica, server));
+    await eventually(() => expectSame(reader, server));
     expect(server.asked.map(({ collection }) => collection)).toEqual(['customers']);
   });
 
   test('asks again when a notice comes while the last page is on its way', async () => {
-    const { server, replica } = await caughtUp(3);
+    const { server, replica, reader } = await caughtUp(3);
     let during: (() => void) | undefined = () => {
       // The answer was made before this change, and the notice of it comes before the answer.
       replica.resync(['customers']);
@@ -117,8 +117,8 @@ describe('a replica that has caught up', () => {
     };
     server.put('customers', customer(4));
     replica.resync(['customers']);
-    await eventually(() => expect(replica.customer(customerId(77))).toBeDefined());
-    expectSame(replica, server);
+    await eventually(() => expect(reader.customer(customerId(77))).toBeDefined());
+    expectSame(reader, server);
   });
 
   test('turns any number of notices during one pull into one more', async () => {
@@ -136,18 +136,18 @@ describe('a replica that has caught up', () => {
   });
 
   test('holds nothing of a deleted customer but the id', async () => {
-    const { server, replica, file } = await caughtUp(2);
+    const { server, replica, reader, file } = await caughtUp(2);
     server.put('customers', customer(1, { greeting: 'Wilhelmine', purposes: ['greeting'] }));
     replica.resync();
-    await eventually(() => expectSame(replica, server));
+    await eventually(() => expectSame(reader, server));
     server.remove('customers', customerId(1));
     replica.resync();
-    await eventually(() => expectSame(replica, server));
-    expect(replica.customer(customerId(1))).toBeUndefined();
+    await eventually(() => expectSame(reader, server));
+    expect(reader.customer(customerId(1))).toBeUndefined();
     await replica.close();
     const again = await openReplica({ file });
-    expect(again.replica.customer(customerId(1))).toBeUndefined();
-    expect(again.replica.count('customers')).toBe(1);
+    expect(again.reader.customer(customerId(1))).toBeUndefined();
+    expect(again.reader.count('customers')).toBe(1);
   });
 });
 
@@ -162,7 +162,7 @@ describe('a server in trouble', () => {
         throw new StammkundeError('BUS_TIMEOUT', 'no answer');
       }
     };
-    const { replica, log } = await openReplica({ clock });
+    const { replica, reader, log } = await openReplica({ clock });
     replica.follow(server);
     const waits: number[] = [];
     for (let n = 1; n <= 5; n += 1) {
@@ -177,33 +177,33 @@ describe('a server in trouble', () => {
       expect(wait).toBeGreaterThanOrEqual(bound / 2);
       expect(wait).toBeLessThanOrEqual(bound + 50);
     }
-    expect(replica.caughtUpAt).toBeNull();
+    expect(replica.note.caughtUpAt).toBeNull();
     // A wait of up to 16 s has begun.
     replica.resync(['customers']);
-    await eventually(() => expect(replica.caughtUpAt).not.toBeNull());
-    expectSame(replica, server);
+    await eventually(() => expect(replica.note.caughtUpAt).not.toBeNull());
+    expectSame(reader, server);
   });
 
   test('is believed in nothing of a page with one malformed document, until it is mended', async () => {
     const server = shopServer(50);
     const clock = new ManualClock();
-    const { replica, log } = await openReplica({ clock });
+    const { replica, reader, log } = await openReplica({ clock });
     replica.follow(server);
-    await eventually(() => expect(replica.caughtUpAt).not.toBeNull());
-    const then = replica.caughtUpAt;
+    await eventually(() => expect(replica.note.caughtUpAt).not.toBeNull());
+    const then = replica.note.caughtUpAt;
     for (let n = 0; n < 20; n += 1) server.put('customers', customer(n, { tier: 'gold' }));
     server.onTheWay = (change) => (change['id'] === customerId(13) ? { ...change, points: 'many' } : change);
     await clock.advance(1_000);
     replica.resync();
     await eventually(() => expect(log.count('replica.pull.failed')).toBeGreaterThan(0));
     await settle();
-    expect(replica.customer(customerId(0))?.tier).toBe('basic');
-    expect(replica.customer(customerId(19))?.tier).toBe('basic');
-    expect(replica.caughtUpAt).toBe(then);
+    expect(reader.customer(customerId(0))?.tier).toBe('basic');
+    expect(reader.customer(customerId(19))?.tier).toBe('basic');
+    expect(replica.note.caughtUpAt).toBe(then);
     server.onTheWay = (change) => change;
     replica.resync();
-    await eventually(() => expectSame(replica, server));
-    await eventually(() => expect(replica.caughtUpAt).toBe(clock.now()));
+    await eventually(() => expectSame(reader, server));
+    await eventually(() => expect(replica.note.caughtUpAt).toBe(clock.now()));
   });
 
   test('that promises more and sends nothing is not taken for one at its end', async () => {
@@ -214,14 +214,14 @@ describe('a server in trouble', () => {
       const page = await pull(...ask);
       return lying && ask[0] === 'customers' ? { ...page, documents: [], more: true } : page;
     };
-    const { replica, log, caughtUp } = await openReplica();
+    const { replica, reader, log, caughtUp } = await openReplica();
     replica.follow(server);
     await eventually(() => expect(caughtUp).toHaveLength(3));
     await eventually(() => expect(log.count('replica.pull.failed')).toBeGreaterThan(0));
-    expect(replica.caughtUpAt).toBeNull();
+    expect(replica.note.caughtUpAt).toBeNull();
     lying = false;
     replica.resync();
-    await eventually(() => expectSame(replica, server));
+    await eventually(() => expectSame(reader, server));
   });
 });
 
@@ -244,7 +244,7 @@ describe('closing', () => {
       expect(replica.close()).toBe(closing);
       await closing;
       const again = await openReplica({ file });
-      expect(again.replica.caughtUpAt).toBeNull();
+      expect(again.replica.note.caughtUpAt).toBeNull();
     }
   });
 });

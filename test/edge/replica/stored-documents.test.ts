@@ -99,15 +99,14 @@ describe('a document of the feed', () => {
           server.put('programme', programme);
           const loading = await openReplica();
           loading.replica.follow(server);
-          await eventually(() => expect(loading.replica.caughtUpAt).not.toBeNull());
+          await eventually(() => expect(loading.replica.note.caughtUpAt).not.toBeNull());
           await loading.replica.close();
-          const { replica } = await openReplica({ file: loading.file });
-          for (const document of someCredentials)
-            expect(replica.credential(document.index)).toEqual(document);
-          for (const document of someCustomers) expect(replica.customer(document.id)).toEqual(document);
+          const { replica, reader } = await openReplica({ file: loading.file });
+          for (const document of someCredentials) expect(reader.credential(document.index)).toEqual(document);
+          for (const document of someCustomers) expect(reader.customer(document.id)).toEqual(document);
           const byId = (a: OfferDocument, b: OfferDocument) => (a.id < b.id ? -1 : 1);
-          expect(replica.offers.toSorted(byId)).toEqual(someOffers.toSorted(byId));
-          expect(replica.programme).toEqual(programme);
+          expect(reader.offers().toSorted(byId)).toEqual(someOffers.toSorted(byId));
+          expect(reader.programme()).toEqual(programme);
           await replica.close();
         },
       ),

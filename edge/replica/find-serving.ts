@@ -1,0 +1,69 @@
+import type { Clock } from '../../foundation/clock.ts';
+import { StammkundeError } from '../../foundation/errors.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { GenerationFiles } from './generation-files.ts';
+import { ReplicaReader } from './replica-reader.ts';
+import { schemaFingerprint } from './replica-note.ts';
+import type { ReplicaNote } from './replica-note.ts';
+import { isAtLeast, readSeal } from './replica-seal.ts';
+import { discard, isUnusable } from './unusable-file.ts';
+
+/** A complete generation, open for reading. */
+export interface FoundServing {
+  readonly generation: number;
+  readonly file: string;
+  readonly reader: ReplicaReader;
+  readonly note: ReplicaNote;
+  /** False when an older copy may have been put back: then it must not count as caught up before it is verified. */
+  readonly proven: boolean;
+}
+
+interface Finding {
+  readonly files: GenerationFiles;
+  readonly key: Uint8Array;
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * The newest complete generation that can be used, without RxDB; those that cannot are taken away, and told of. To be
+ * called while nobody has the files open.
+ * @throws StammkundeError REP_WRONG_KEY · DATA_UNWRITABLE · DATA_IN_USE
+ */
+export function findServing(finding: Finding): FoundServing | undefined {
+  const { files, key, owner, log } = finding;
+  for (const generation of files.complete()) {
+    const file = files.path(generation);
+    let reader: ReplicaReader | undefined;
+    try {
+      reader = new ReplicaReader({ file, key });
+      const note = usableNote(reader, file, owner);
+      const seal = readSeal(files.sealPath, key);
+      const proven = seal !== undefined && seal.owner === owner && isAtLeast(seal, generation, note);
+      if (!proven) {
+        const what = seal === undefined ? 'is not sealed' : 'is older than its seal';
+        const error = new StammkundeError('REP_ROLLED_BACK', `${file} ${what}`);
+        log.error({ event: 'replica.rolled-back', generation, error });
+      }
+      return { generation, file, reader, note, proven };
+    } catch (error) {
+      reader?.close();
+      if (!isUnusable(error)) throw error;
+      discard(generation, error, finding);
+    }
+  }
+  return undefined;
+}
+
+/** @throws StammkundeError REP_CORRUPT · REP_OUTDATED · REP_FOREIGN */
+function usableNote(reader: ReplicaReader, file: string, owner: string): ReplicaNote {
+  const note = reader.note();
+  if (note?.schema !== schemaFingerprint()) {
+    throw new StammkundeError('REP_OUTDATED', `${file} was made by another version`);
+  }
+  if (note.owner !== owner) {
+    throw new StammkundeError('REP_FOREIGN', `${file} belongs to ${note.owner}, not to ${owner}`);
+  }
+  return note;
+}

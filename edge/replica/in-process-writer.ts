@@ -1,0 +1,11 @@
+import type { OpenWriter } from './replica-writer.ts';
+
+/**
+ * A writer in this very thread, on the clock and with the randomness it is given: for tests, and for simulations. Writing
+ * holds up lookups by a transaction each.
+ */
+export const openWriterInProcess: OpenWriter = async (start, ports) => {
+  // Only now: lookups need no RxDB.
+  const { ReplicaKeeper } = await import('./replica-keeper.ts');
+  return ReplicaKeeper.open(start, ports);
+};
