@@ -265,6 +265,10 @@ export const errorCodes = {
     'The server refused what the till asked, for a reason this program does not know',
     'See the message; update the older side',
   ],
+  REQ_LIMITED: [
+    'A till asked for more cards than customers can present to it, and was not answered',
+    'Find out who asks: a till that was stolen or broken into tries card numbers; withdraw its token',
+  ],
   WIRE_MALFORMED: ['A message is not valid', 'It was dropped and counted; update the sender'],
   WIRE_TOO_NEW: ['A message has a newer version than this program speaks', 'Update this program'],
   WIRE_FOREIGN: ['A message names another till or tenant', 'Check topic permissions of the broker'],

@@ -31,6 +31,7 @@ import { Cards } from './cards/cards.ts';
 import type { Changes } from './changes.ts';
 import type { ServerConfig } from './config.ts';
 import { Customers } from './customers/customers.ts';
+import { CardLookup } from './customers/lookup.ts';
 import { Database } from './database/database.ts';
 import { AppCodes } from './devices/app-codes.ts';
 import { Devices } from './devices/devices.ts';
@@ -138,6 +139,7 @@ async function compose(
   const codes = { database, indexer, tenant: config.tenant, serverSecret: keys.secret, clock, random };
   const appCodes = new AppCodes(codes);
   const rotatingCodes = new RotatingCodes(codes);
+  const lookup = new CardLookup({ database: database.db, indexer, clock, log });
   const tickets = new Tickets(keys.secret, config.tenant);
   const snapshots = opened.add(
     new Snapshots({
@@ -171,6 +173,7 @@ async function compose(
         kind: question.kind,
         verdict: await rotatingCodes.verify(question),
       }),
+      'credential.lookup': (till, question) => lookup.answer(till, question),
     },
   });
   const states = new TillStates(shared);

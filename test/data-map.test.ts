@@ -12,6 +12,7 @@ import { sql } from 'kysely';
 import { replicaSchemas } from '../edge/replica/collections.ts';
 import { FeedHead, FeedPage } from '../sync/contract/feed.ts';
 import { JournalEntry } from '../sync/contract/journal-entry.ts';
+import { LookupAnswer } from '../sync/contract/lookup.ts';
 import { CredentialLinked, CredentialUnlinked } from '../sync/contract/link.ts';
 import { FeedUrgent, JournalBatch, Receipt, Request, TillState } from '../sync/contract/messages.ts';
 import { replicaCollections } from '../sync/contract/replica-documents.ts';
@@ -133,6 +134,7 @@ describe('the data map', () => {
         receipt: keys(Receipt),
         request: keys(Request),
         'till state': keys(TillState),
+        'card lookup': keys(LookupAnswer),
         'feed page': keys(FeedPage),
         'feed head': keys(FeedHead),
         'feed urgent': keys(FeedUrgent),

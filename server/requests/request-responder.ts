@@ -5,7 +5,7 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Bus } from '../../sync/bus.ts';
 import type { TillId } from '../../sync/contract/ids.ts';
-import { Request } from '../../sync/contract/messages.ts';
+import { Request, waitedFor } from '../../sync/contract/messages.ts';
 import type { Answer, Question, QuestionKind, Response } from '../../sync/contract/messages.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
 import { decode } from '../../sync/contract/wire.ts';
@@ -24,9 +24,6 @@ const TILL_RATE: Rate = { burst: 100, perSecond: 50 };
 export type RequestHandlers = {
   readonly [K in QuestionKind]: (till: TillId, question: Question<K>) => Promise<Answer<K>>;
 };
-
-/** At the till a customer waits for the answer: these never stand behind those that load a replica. */
-const WAITED_FOR: ReadonlySet<QuestionKind> = new Set(['app-code.confirm', 'rotating-code.verify']);
 
 export interface RequestResponderPorts {
   readonly handlers: RequestHandlers;
@@ -67,7 +64,7 @@ export class RequestResponder implements Closable {
     try {
       const request = decode(payload, Request);
       assertOwnTopic(this.#ports.topics, topic, request.till);
-      const lane = WAITED_FOR.has(request.body.kind) ? this.#waitedFor : this.#bulk;
+      const lane = waitedFor.has(request.body.kind) ? this.#waitedFor : this.#bulk;
       if (!lane.offer(request)) this.#dropped += 1;
     } catch (error) {
       this.#dropped += 1;
@@ -126,6 +123,7 @@ const TOLD_APART: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'REP_EPOCH_CHANGED',
   'REP_SNAPSHOT_REQUIRED',
   'REP_CHUNK_GONE',
+  'REQ_LIMITED',
 ]);
 
 function handle<K extends QuestionKind>(

@@ -6,6 +6,7 @@ import { FeedHead, FeedPageAnswer, FeedPageRequest } from './feed.ts';
 import { InstantMs, TillId, Uuid } from './ids.ts';
 import { Hash, JournalEntry } from './journal-entry.ts';
 import { BucketAnswer, BucketRequest, RangesAnswer, RangesRequest } from './ranges.ts';
+import { LookupAnswer, LookupRequest } from './lookup.ts';
 import { CredentialDocument, CustomerDocument } from './replica-documents.ts';
 import { FeedPosition } from './feed.ts';
 import {
@@ -65,10 +66,18 @@ const Question = z.discriminatedUnion('kind', [
   SnapshotChunkRequest,
   AppCodeConfirm,
   RotatingCodeVerify,
+  LookupRequest,
 ]);
 type AnyQuestion = z.infer<typeof Question>;
 export type QuestionKind = AnyQuestion['kind'];
 export type Question<K extends QuestionKind = QuestionKind> = Extract<AnyQuestion, { readonly kind: K }>;
+
+/** At the till a customer waits for the answer: these never stand behind those that load a replica. */
+export const waitedFor: ReadonlySet<QuestionKind> = new Set<QuestionKind>([
+  'app-code.confirm',
+  'rotating-code.verify',
+  'credential.lookup',
+]);
 
 /** What it is answered: each kind of question has the answer of its kind. */
 const Answer = z.discriminatedUnion('kind', [
@@ -79,6 +88,7 @@ const Answer = z.discriminatedUnion('kind', [
   SnapshotChunkAnswer,
   AppCodeAnswer,
   RotatingCodeAnswer,
+  LookupAnswer,
 ]);
 type AnyAnswer = z.infer<typeof Answer>;
 export type Answer<K extends QuestionKind = QuestionKind> = Extract<AnyAnswer, { readonly kind: K }>;
@@ -134,11 +144,18 @@ export const TillState = z.strictObject({
 });
 export type TillState = z.infer<typeof TillState>;
 
-/** server → all: what must be effective before any bulk: blocked cards, changed consents, closed customers. */
+/** server → all: what must be effective before any bulk: blocked cards, changed consents, closed customers, erasures. */
 export const FeedUrgent = z.strictObject({
   position: FeedPosition.describe('The change is in the feed at this position or before'),
   credentials: z.array(CredentialDocument).max(1_000),
   customers: z.array(CustomerDocument).max(1_000),
+  erased: z
+    .strictObject({
+      credentials: z.array(CredentialDocument.shape.index).max(1_000).describe('Blind indexes'),
+      customers: z.array(CustomerDocument.shape.id).max(1_000),
+    })
+    .optional()
+    .describe('What is gone for good: to a till it must be as if it had never been, from now on'),
 });
 export type FeedUrgent = z.infer<typeof FeedUrgent>;
 
