@@ -12,7 +12,7 @@ import { noteReadyTills, readTillsBehind } from './till-keys.ts';
 import type { TillBehind } from './till-keys.ts';
 
 /** Credentials moved, or rows of an older index removed, in one transaction. */
-const SLICE = 500;
+const SLICE_ROWS = 500;
 /** Between two slices: whoever else works on the database comes first. */
 const PAUSE_MS = 20;
 /** How often it is looked which tills have caught up, and after a fault whether it is gone. */
@@ -26,6 +26,8 @@ export interface KeyRotationPorts {
   readonly changes: Pick<Changes, 'changed'>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Rows in one transaction. */
+  readonly sliceRows?: number;
 }
 
 /** Where a rotation stands. */
@@ -55,6 +57,7 @@ export interface RotationState {
  */
 export class KeyRotation implements Closable {
   readonly #ports: KeyRotationPorts;
+  readonly #sliceRows: number;
   #cancel: () => void = () => {};
   #working: Promise<void> = Promise.resolve();
   /** Accounts up to here were looked at; undefined when all were. */
@@ -63,6 +66,7 @@ export class KeyRotation implements Closable {
 
   private constructor(ports: KeyRotationPorts) {
     this.#ports = ports;
+    this.#sliceRows = ports.sliceRows ?? SLICE_ROWS;
   }
 
   /**
@@ -104,11 +108,6 @@ export class KeyRotation implements Closable {
     return state;
   }
 
-  /** Resolves when there is nothing to do but to look at tills. */
-  async idle(): Promise<void> {
-    while ((await this.#step()) > 0);
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel();
@@ -119,7 +118,7 @@ export class KeyRotation implements Closable {
     if (this.#closed) return;
     this.#cancel();
     this.#cancel = this.#ports.clock.schedule(delayMs, () => {
-      this.#working = this.#step()
+      this.#working = this.step()
         .then((done) => this.#workIn(done > 0 ? PAUSE_MS : LOOK_MS))
         .catch((error: unknown) => {
           this.#ports.log.warn({ event: 'identifier-keys.failed', error: asError(error) });
@@ -128,8 +127,8 @@ export class KeyRotation implements Closable {
     });
   }
 
-  /** One slice of what there is to do. @returns how many rows it was; 0 when nothing is left */
-  async #step(): Promise<number> {
+  /** One slice of what there is to do; it is done by itself, too. @returns how many rows it was; 0 when nothing is left */
+  async step(): Promise<number> {
     const { database, indexer, changes, clock, log } = this.#ports;
     if (indexer.version === 1) return 0;
     const moved = await database.transaction((tx) => this.#move(tx));
@@ -141,7 +140,7 @@ export class KeyRotation implements Closable {
     if (named > 0) return named;
     const done = await database.transaction((tx) => noteMoved(tx, indexer.version, clock.now()));
     if (done) log.info({ event: 'identifier-keys.moved', version: indexer.version });
-    const removed = await database.transaction((tx) => removeOlder(tx));
+    const removed = await database.transaction((tx) => removeOlder(tx, this.#sliceRows));
     if (removed > 0) changes.changed();
     await database.transaction((tx) => this.#noteTills(tx));
     return removed;
@@ -155,7 +154,7 @@ export class KeyRotation implements Closable {
       .where('key_version', '<', indexer.version)
       .where('alias_of', 'is', null)
       .orderBy('id')
-      .limit(SLICE)
+      .limit(this.#sliceRows)
       .forUpdate()
       .skipLocked()
       .execute();
@@ -171,12 +170,12 @@ export class KeyRotation implements Closable {
     if (this.#accountsAfter === undefined) return 0;
     const { rows } = await sql<{ id: string }>`
       select id from ledger_account where id like ${unclaimedAccount('_%')} and id > ${this.#accountsAfter}
-      order by id limit ${SLICE}::bigint`.execute(tx);
+      order by id limit ${this.#sliceRows}::bigint`.execute(tx);
     await reKey(
       tx,
       rows.flatMap(({ id }) => stepsFrom(indexer, id.slice(unclaimedAccount('').length)).slice(0, 1)),
     );
-    this.#accountsAfter = rows.length < SLICE ? undefined : rows.at(-1)?.id;
+    this.#accountsAfter = rows.length < this.#sliceRows ? undefined : rows.at(-1)?.id;
     return rows.length;
   }
 
@@ -268,12 +267,12 @@ async function readMovedAt(tx: DatabaseTransaction, version: number): Promise<In
   return row === undefined ? null : Number(row.value);
 }
 
-async function removeOlder(tx: DatabaseTransaction): Promise<number> {
+async function removeOlder(tx: DatabaseTransaction, limit: number): Promise<number> {
   const floor = await readFloor(tx);
   const { rows } = await sql`
     delete from credential where id in (
       select id from credential where alias_of is not null and key_version < ${floor}::int
-      order by id limit ${SLICE}::bigint for update skip locked)
+      order by id limit ${limit}::bigint for update skip locked)
     returning id`.execute(tx);
   return rows.length;
 }

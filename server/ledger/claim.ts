@@ -6,7 +6,8 @@ import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import { points } from '../../sync/contract/points.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { memberAccount, unclaimedAccount } from './accounts.ts';
-import { post, transfer } from './post.ts';
+import { post } from './post.ts';
+import type { Posting } from './post.ts';
 
 /** Number of the advisory lock between those who give cards away and those who post sales made with them. */
 const CLAIM_LOCK = 7_366_001;
@@ -68,12 +69,22 @@ export async function claimPointsAs(
           key: `claim:${id}`,
           kind: 'claim' as const,
           at: now,
-          postings: accounts.flatMap((account) =>
-            transfer(account.id, memberAccount(owner), points(account.balance)),
-          ),
+          postings: gathered(accounts, memberAccount(owner)),
         },
       ];
     }),
     now,
   );
+}
+
+/** All that is on some accounts to another. */
+function gathered(
+  accounts: readonly { readonly id: string; readonly balance: number }[],
+  to: string,
+): readonly Posting[] {
+  const total = accounts.reduce((sum, { balance }) => sum + balance, 0);
+  return [
+    ...accounts.map(({ id, balance }) => ({ account: id, points: points(0 - balance) })),
+    ...(total === 0 ? [] : [{ account: to, points: points(total) }]),
+  ];
 }
