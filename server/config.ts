@@ -78,6 +78,18 @@ export const ServerConfig = z.strictObject({
     secretFile: Path.describe('Secret that till tokens are derived from; mode 0600'),
   }),
   cardSchemes: CardSchemes.describe('Which numbers are cards of the programme'),
+  replica: z
+    .strictObject({
+      tombstoneDays: z
+        .int()
+        .min(35)
+        .max(3_650)
+        .default(180)
+        .describe(
+          'Days for which tills are told what is gone; one that was away for longer loads everything anew',
+        ),
+    })
+    .prefault({}),
   logLevel: z.enum(logLevels).default('info'),
 });
 export type ServerConfig = Frozen<z.infer<typeof ServerConfig>>;

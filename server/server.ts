@@ -17,6 +17,7 @@ import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
 import { Api } from './api/api.ts';
 import { bankCardRoutes } from './api/bank-card-routes.ts';
 import { customerRoutes } from './api/customer-routes.ts';
+import { erasureRoutes } from './api/erasure-routes.ts';
 import { deviceRoutes } from './api/device-routes.ts';
 import { healthRoutes } from './api/health-routes.ts';
 import type { Health } from './api/health-routes.ts';
@@ -31,11 +32,13 @@ import { Cards } from './cards/cards.ts';
 import type { Changes } from './changes.ts';
 import type { ServerConfig } from './config.ts';
 import { Customers } from './customers/customers.ts';
+import { Erasures } from './customers/erasures.ts';
 import { CardLookup } from './customers/lookup.ts';
 import { Database } from './database/database.ts';
 import { AppCodes } from './devices/app-codes.ts';
 import { Devices } from './devices/devices.ts';
 import { RotatingCodes } from './devices/rotating-codes.ts';
+import { FeedKeeper } from './feed/feed-keeper.ts';
 import { FeedPublisher } from './feed/feed-publisher.ts';
 import { answerBucket } from './feed/bucket.ts';
 import { answerFeedPage } from './feed/feed-store.ts';
@@ -189,6 +192,7 @@ async function compose(
     }),
   );
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
+  opened.add(new FeedKeeper({ database, clock, log, tombstoneDays: config.replica.tombstoneDays }));
   for (const consumer of [states, responder, intake]) opened.add(consumer);
 
   const rotation = opened.add(
@@ -221,6 +225,7 @@ async function compose(
         routes: [
           healthRoutes(health),
           customerRoutes(customers, new Cards(services)),
+          erasureRoutes(new Erasures({ ...services, log })),
           bankCardRoutes(new BankCards({ ...services, indexer, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),

@@ -4,6 +4,7 @@ import * as voidsByEntry from './migrations/0002-voids-by-entry.ts';
 import * as deviceKeys from './migrations/0004-device-keys.ts';
 import * as consentEvents from './migrations/0005-consent-events.ts';
 import * as rangeHashes from './migrations/0006-range-hashes.ts';
+import * as erasureAndScope from './migrations/0007-erasure-and-scope.ts';
 import * as snapshots from './migrations/0008-snapshots.ts';
 import * as identifierKeys from './migrations/0009-identifier-keys.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
@@ -19,6 +20,7 @@ export const migrations: Record<string, Migration> = {
   '0004-device-keys': deviceKeys,
   '0005-consent-events': consentEvents,
   '0006-range-hashes': rangeHashes,
+  '0007-erasure-and-scope': erasureAndScope,
   '0008-snapshots': snapshots,
   '0009-identifier-keys': identifierKeys,
 };

@@ -329,7 +329,39 @@ export interface SnapshotBuildTable {
   until: Date;
 }
 
+/** What an erasure did; nothing of the person. */
+export interface CustomerErasureTable {
+  customer_id: string;
+  erasure_id: string;
+  /** ms since the epoch. */
+  at: number;
+  credentials: number;
+  entries: number;
+  accounts: number;
+  consents: number;
+}
+
+/** Cards of erased customers, until their tombstones go. */
+export interface ErasedIndexTable {
+  index: string;
+  /** ms since the epoch. */
+  at: number;
+}
+
+/** Where and when a customer bought last. */
+export interface CustomerActivityTable {
+  customer_id: string;
+  store: string;
+  /** ms since the epoch. */
+  at: number;
+  /** The part of the customer base they lie in was not looked at since. */
+  moved: boolean;
+}
+
 export interface Tables {
+  customer_erasure: CustomerErasureTable;
+  erased_index: ErasedIndexTable;
+  customer_activity: CustomerActivityTable;
   snapshot_chunk: SnapshotChunkTable;
   snapshot: SnapshotTable;
   snapshot_entry: SnapshotEntryTable;

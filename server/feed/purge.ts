@@ -51,3 +51,8 @@ export async function assertNotPurged(
     );
   }
 }
+
+/** Forgets which cards were erased, together with their tombstones. */
+export async function purgeErasedIndexes(database: Database, before: Instant): Promise<void> {
+  await sql`delete from erased_index where at < ${Math.floor(before)}::bigint`.execute(database.db);
+}

@@ -1,0 +1,104 @@
+import { sql } from 'kysely';
+import type { Instant } from '../../foundation/clock.ts';
+import { BLIND_INDEX_PATTERN } from '../../sync/contract/blind-index.ts';
+import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import type { DatabaseTransaction } from '../database/database.ts';
+import { changeOwnership } from '../ledger/claim.ts';
+import { REDACTED_INDEX, redactIndexes } from './redact-indexes.ts';
+import type { Redacted } from './redact-indexes.ts';
+
+/** What an erasure did. */
+export interface Erased extends Redacted {
+  /** Cards, phones and codes that were deleted. */
+  readonly credentials: number;
+  /** The consents that stay, as proof without the card they were about. */
+  readonly consents: number;
+}
+
+/** What tills must forget, and where that stands in the feed. */
+export interface Forgotten {
+  readonly indexes: readonly BlindIndex[];
+  readonly xid: string;
+  readonly seq: number;
+}
+
+/**
+ * Erases a customer: profile, membership, cards, phones and codes are deleted, and their blind indexes are taken out of
+ * journals, consents and accounts. What stays is bookkeeping: amounts, dates, stores and the customer's random id, which
+ * leads to nobody any more.
+ * @returns undefined when there is no such customer
+ */
+export async function eraseCustomer(
+  tx: DatabaseTransaction,
+  id: string,
+  now: Instant,
+): Promise<{ readonly erased: Erased; readonly forgotten: Forgotten } | undefined> {
+  // No sale of theirs may be on its way into the ledger.
+  await changeOwnership(tx);
+  const customer = await tx
+    .selectFrom('customer')
+    .select('id')
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst();
+  if (customer === undefined) return undefined;
+  const { rows: cards } = await sql<{ index: BlindIndex }>`
+    delete from credential where customer_id = ${id}::uuid returning index`.execute(tx);
+  await tx.deleteFrom('customer').where('id', '=', id).execute();
+  await tx.deleteFrom('customer_activity').where('customer_id', '=', id).execute();
+
+  const own = cards.map(({ index }) => index);
+  const indexes = [...new Set([...own, ...(await readFormerIndexes(tx, id, own))])];
+  // A card they gave up may belong to somebody else by now, whose sales stay as they are.
+  const taken = await sql<{ index: BlindIndex }>`
+    select index from credential where index = any(${indexes}::text[])`.execute(tx);
+  const others = new Set(taken.rows.map(({ index }) => index));
+  const free = indexes.filter((index) => !others.has(index));
+  await sql`
+    insert into erased_index (index, at) select index, ${now}::bigint from unnest(${free}::text[]) as n(index)
+    on conflict (index) do update set at = excluded.at`.execute(tx);
+  const redacted = await redactIndexes(tx, free, await readProofs(tx, id));
+  const consents = await redactConsents(tx, id);
+
+  const { rows } = await sql<{ xid: string; seq: number }>`
+    select xid::text as xid, seq from feed_tombstone
+    where (collection = 'customers' and key = ${id}) or (collection = 'credentials' and key = any(${own}::text[]))
+    order by feed_tombstone.xid desc, seq desc limit 1`.execute(tx);
+  const [last] = rows;
+  return {
+    erased: { ...redacted, credentials: own.length, consents },
+    forgotten: { indexes: own, xid: last?.xid ?? '0', seq: last?.seq ?? 0 },
+  };
+}
+
+/** Indexes that were theirs once: of bank cards whose link was taken back, and those under older keys. */
+async function readFormerIndexes(
+  tx: DatabaseTransaction,
+  id: string,
+  own: readonly BlindIndex[],
+): Promise<readonly BlindIndex[]> {
+  const { rows } = await sql<{ index: BlindIndex }>`
+    select object_ref as index from consent_event where subject_ref = ${id}::uuid and object_ref is not null
+    union select previous from index_form where index = any(${[...own]}::text[])
+    union select index from index_form where previous = any(${[...own]}::text[])`.execute(tx);
+  return rows.map(({ index }) => index).filter((index) => BLIND_INDEX_PATTERN.test(index));
+}
+
+/** The journal entries in which they linked cards, or took them back. */
+async function readProofs(tx: DatabaseTransaction, id: string): Promise<readonly string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select j.id from (
+      select split_part(substr(proof_ref, 9), '/', 1) as till, split_part(proof_ref, '/', 2)::uuid as incarnation,
+             split_part(proof_ref, '/', 3)::bigint as seq
+      from consent_event where subject_ref = ${id}::uuid and proof_ref like 'journal:%') p
+    join till_journal j on j.till = p.till and j.incarnation = p.incarnation and j.seq = p.seq`.execute(tx);
+  return rows.map((row) => row.id);
+}
+
+/** Consents stay as they were given, but for which card they were about. Their chain of hashes stays, too. */
+async function redactConsents(tx: DatabaseTransaction, id: string): Promise<number> {
+  const { rows } = await sql<{ object_ref: string | null }>`
+    update consent_event set object_ref = case when object_ref is null then null else ${REDACTED_INDEX} end
+    where subject_ref = ${id}::uuid returning object_ref`.execute(tx);
+  return rows.length;
+}

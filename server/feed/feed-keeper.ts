@@ -1,0 +1,86 @@
+import type { Clock } from '../../foundation/clock.ts';
+import { asError } from '../../foundation/errors.ts';
+import type { Closable } from '../../foundation/lifecycle.ts';
+import type { Log } from '../../foundation/log.ts';
+import { reapplyErasures } from '../customers/redact-indexes.ts';
+import type { Database } from '../database/database.ts';
+import { foldRanges } from './fold-ranges.ts';
+import { purgeErasedIndexes, purgeTombstones } from './purge.ts';
+
+const FOLD_EVERY_MS = 10_000;
+const PURGE_EVERY_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+export interface FeedKeeperPorts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Days for which tombstones are kept: a till that was away for longer loads its replica anew. */
+  readonly tombstoneDays: number;
+}
+
+/** What has to be done for the feed now and then, by any server of several. */
+export class FeedKeeper implements Closable {
+  readonly #ports: FeedKeeperPorts;
+  readonly #duties: readonly Duty[];
+
+  constructor(ports: FeedKeeperPorts) {
+    this.#ports = ports;
+    const duty = (event: string, everyMs: number, work: () => Promise<void>): Duty =>
+      new Duty(ports, { event, everyMs, work });
+    this.#duties = [
+      duty('feed.fold', FOLD_EVERY_MS, async () => void (await foldRanges(ports.database))),
+      duty('feed.purge', PURGE_EVERY_MS, () => this.purge()),
+    ];
+  }
+
+  /** Forgets what is older than the horizon, and erases what tills brought of the erased since. */
+  async purge(): Promise<void> {
+    const { database, clock, log, tombstoneDays } = this.#ports;
+    const late = await reapplyErasures(database);
+    const before = clock.now() - tombstoneDays * DAY_MS;
+    let purged = 0;
+    for (let some = -1; some !== 0; purged += some) some = await purgeTombstones(database, before);
+    await purgeErasedIndexes(database, before);
+    if (purged + late > 0) log.info({ event: 'feed.purged', tombstones: purged, erasedLate: late });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#duties.map((each) => each.close()));
+  }
+}
+
+/** Something done again and again, never twice at once. A failure is told, and the next time comes as ever. */
+class Duty implements Closable {
+  readonly #ports: Pick<FeedKeeperPorts, 'clock' | 'log'>;
+  readonly #what: { readonly event: string; readonly everyMs: number; readonly work: () => Promise<void> };
+  #cancel: () => void = () => {};
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(
+    ports: Pick<FeedKeeperPorts, 'clock' | 'log'>,
+    what: { readonly event: string; readonly everyMs: number; readonly work: () => Promise<void> },
+  ) {
+    this.#ports = ports;
+    this.#what = what;
+    this.#wait();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancel();
+    await this.#running;
+  }
+
+  #wait(): void {
+    if (this.#closed) return;
+    const { clock, log } = this.#ports;
+    const { event, everyMs, work } = this.#what;
+    this.#cancel = clock.schedule(everyMs, () => {
+      this.#running = work()
+        .catch((error: unknown) => log.warn({ event: `${event}_failed`, error: asError(error) }))
+        .finally(() => this.#wait());
+    });
+  }
+}
