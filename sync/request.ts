@@ -7,13 +7,14 @@ import type { Random } from '../foundation/random.ts';
 import { uuidV7 } from '../foundation/random.ts';
 import type { Bus, Subscription } from './bus.ts';
 import type { TillId } from './contract/ids.ts';
+import { waitedFor } from './contract/messages.ts';
 import type { Answer, Question, QuestionKind, Request, Response } from './contract/messages.ts';
 import type { Topics } from './contract/topics.ts';
 import { encode } from './contract/wire.ts';
 import type { StatementReader } from './statement-reader.ts';
 
 export interface RequestLimits {
-  /** Requests sent and not answered at one time. */
+  /** Requests sent and not answered at one time; as many again of those a customer waits for. */
   readonly inFlightMax: number;
   /** Callers waiting for their turn beyond those. */
   readonly waitingMax: number;
@@ -82,10 +83,11 @@ export class RequestClient implements Closable {
   }
 
   /**
-   * @throws StammkundeError BUS_UNREACHABLE without a connection or when it breaks · BUS_TIMEOUT after the deadline or
-   *   when too many are waiting · the code the server refuses with, or REQ_REFUSED when that is not known here
+   * @param signal gives the question up: an answer that still comes is no longer waited for
+   * @throws StammkundeError BUS_UNREACHABLE without a connection or when it breaks · BUS_TIMEOUT after the deadline,
+   *   when too many are waiting, or given up · the code the server refuses with, or REQ_REFUSED when that is not known here
    */
-  async ask<K extends QuestionKind>(body: Question<K>): Promise<Answer<K>> {
+  async ask<K extends QuestionKind>(body: Question<K>, signal?: AbortSignal): Promise<Answer<K>> {
     if (this.#bus?.connected !== true) {
       throw new StammkundeError('BUS_UNREACHABLE', `${body.kind} cannot be asked without a connection`);
     }
@@ -100,7 +102,10 @@ export class RequestClient implements Closable {
         new StammkundeError('BUS_TIMEOUT', `${body.kind} was not answered in ${this.#limits.deadlineMs} ms`),
       );
     });
-    this.#waiting.add(pending);
+    const giveUp = (): void => reject(new StammkundeError('BUS_TIMEOUT', `${body.kind} was given up`));
+    signal?.addEventListener('abort', giveUp, { once: true });
+    if (signal?.aborted === true) giveUp();
+    else this.#waiting.add(pending);
     this.#sendWaiting();
     try {
       const answer = await promise;
@@ -110,6 +115,7 @@ export class RequestClient implements Closable {
       return answer;
     } finally {
       cancel();
+      signal?.removeEventListener('abort', giveUp);
       this.#waiting.delete(pending);
       this.#inFlight.delete(requestId);
       this.#sendWaiting();
@@ -125,7 +131,8 @@ export class RequestClient implements Closable {
 
   #sendWaiting(): void {
     for (const pending of this.#waiting) {
-      if (this.#bus === undefined || this.#inFlight.size >= this.#limits.inFlightMax) return;
+      if (this.#bus === undefined) return;
+      if (this.#hasNoRoomFor(pending)) continue;
       this.#waiting.delete(pending);
       this.#inFlight.set(pending.request.requestId, pending);
       this.#bus.publish(this.#topics.request(this.#till), encode(pending.request), { qos: 1 }).then(
@@ -140,6 +147,16 @@ export class RequestClient implements Closable {
           ),
       );
     }
+  }
+
+  /** What loads a replica takes no place from what a customer waits for, nor the other way round. */
+  #hasNoRoomFor({ request }: Pending): boolean {
+    const isWaitedFor = waitedFor.has(request.body.kind);
+    let alike = 0;
+    for (const each of this.#inFlight.values()) {
+      if (waitedFor.has(each.request.body.kind) === isWaitedFor) alike += 1;
+    }
+    return alike >= this.#limits.inFlightMax;
   }
 
   #onResponse(payload: Uint8Array): void {

@@ -8,8 +8,10 @@ import type { Random } from '../foundation/random.ts';
 import type { Bus, BusOpening } from './bus.ts';
 import { CommandListener } from './commands.ts';
 import type { AppCodeConfirm, CodeVerdict, RotatingCodeVerify } from './contract/code-requests.ts';
+import type { BlindIndex } from './contract/blind-index.ts';
 import type { FeedPage, FeedPosition } from './contract/feed.ts';
 import type { TenantId } from './contract/ids.ts';
+import type { LookupAnswer } from './contract/lookup.ts';
 import type { EntryVerdict, FeedUrgent } from './contract/messages.ts';
 import type { ReplicaCollection } from './contract/replica-documents.ts';
 import { topicsOf } from './contract/topics.ts';
@@ -209,6 +211,14 @@ export class TillLink implements Closable {
       case 'rotating-code.verify':
         return (await this.#requests.ask(question)).verdict;
     }
+  }
+
+  /**
+   * Whose card it is that the till does not hold; `signal` gives the question up.
+   * @throws as {@link RequestClient.ask}
+   */
+  lookUp(index: BlindIndex, signal: AbortSignal): Promise<LookupAnswer> {
+    return this.#requests.ask({ kind: 'credential.lookup', index }, signal);
   }
 
   /** An entry was appended to the journal. */

@@ -24,8 +24,32 @@ export const Identification = z.discriminatedUnion('verdict', [
   z.strictObject({ verdict: z.literal('known'), customer: CustomerView }),
   z.strictObject({ verdict: z.literal('blocked') }),
   z.strictObject({ verdict: z.literal('expired'), since: InstantMs }),
-  z.strictObject({ verdict: z.literal('unknown') }),
+  z
+    .strictObject({ verdict: z.literal('unknown') })
+    .describe('It belongs to nobody, by the word of the server or of a complete replica; the sale is kept against it'),
+  z
+    .strictObject({ verdict: z.literal('unreached') })
+    .describe(
+      'It is not on this till and the server did not answer (yet); the sale is kept against it and the server settles it',
+    ),
 ]);
+
+/** Whom a sale belongs to, or the next one will. */
+const customerFields = {
+  identificationId: Uuid,
+  credential: z.string().describe('Masked, for people'),
+  kind: z.enum(identifierKinds),
+  trust: z.enum(trustLevels),
+  identification: Identification,
+};
+
+/** Somebody identified while no sale is open. */
+export const WaitingView = z.strictObject({
+  ...customerFields,
+  offers: z.array(OfferView),
+  currency: Currency.nullable().describe('Of the amounts in the offers; null before the first programme'),
+  waitedMs: z.number().describe('Since they were identified'),
+});
 
 /** A completed or running sale as the POS sees it. */
 export const SaleView = z.strictObject({
@@ -34,15 +58,7 @@ export const SaleView = z.strictObject({
   openedAt: InstantMs,
   closedAt: InstantMs.nullable(),
   basket: Basket,
-  customer: z
-    .strictObject({
-      identificationId: Uuid,
-      credential: z.string().describe('Masked, for people'),
-      kind: z.enum(identifierKinds),
-      trust: z.enum(trustLevels),
-      identification: Identification,
-    })
-    .nullable(),
+  customer: z.strictObject(customerFields).nullable(),
   offers: z.array(OfferView),
   points: z
     .strictObject({ base: z.int(), bonus: z.int(), total: z.int() })
@@ -51,6 +67,17 @@ export const SaleView = z.strictObject({
     .strictObject({ seq: z.int(), id: Uuid, hash: z.string() })
     .nullable()
     .describe('The journal entry, once closed'),
+});
+
+/** How far the loading of a whole customer base is. */
+export const SeedingView = z.strictObject({
+  phase: z
+    .enum(['preparing', 'loading', 'catching-up'])
+    .describe(
+      'preparing: the server makes a snapshot; loading: what it holds is loaded; catching-up: what changed meanwhile',
+    ),
+  percent: z.int().min(0).max(100).nullable().describe('Of all that is to be loaded; null when nobody knows'),
+  ratePerSecond: z.number().min(0).nullable().describe('Customers and cards loaded in a second; null at first'),
 });
 
 /** Whether the till is well, in terms of what is missing. */
@@ -68,6 +95,14 @@ export const SyncView = z.strictObject({
     credentials: z.int(),
     caughtUpAt: InstantMs.nullable().describe('When the replica last held all the server had'),
     ageMs: z.number().nullable(),
+    verifiedAt: InstantMs.nullable()
+      .optional()
+      .describe('When all of it was last found to be what the server has; null: not yet'),
+    proven: z
+      .boolean()
+      .optional()
+      .describe('False while the file may be an older copy that was put back; nothing in it is relied on then'),
+    seeding: SeedingView.nullable().optional().describe('A customer base being loaded; null when none is'),
   }),
 });
 
@@ -119,6 +154,14 @@ export const TillEvent = z.discriminatedUnion('event', [
     sale: SaleView.nullable(),
     sync: SyncView,
     readers: z.array(ReaderView),
+    waiting: WaitingView.nullable()
+      .optional()
+      .describe('Who was identified while no sale is open, and will be the customer of the next'),
+    heartbeatMs: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('The event heartbeat comes this often; only a client with the token of the display gets it'),
     linking: LinkingView.nullable()
       .optional()
       .describe('The question whether to link a bank card, while it is open'),
@@ -171,10 +214,34 @@ export const TillEvent = z.discriminatedUnion('event', [
     currency: Currency.nullable().describe('Of the amounts in the offers; null before the first programme'),
     replicaAgeMs: z.number().nullable(),
     tookMs: z.number().describe('Frame complete → decided'),
+    lookingUp: z
+      .literal(true)
+      .optional()
+      .describe('The server is being asked: the verdict is unreached, and the event looked-up follows within 150 ms'),
     keeps: Uuid.optional().describe(
       'A bank card takes nobody’s place: the identification that stays with the sale. This one can be attached by its id',
     ),
   }),
+  z
+    .strictObject({
+      event: z.literal('looked-up'),
+      identificationId: Uuid.describe('As in the event identified before, where lookingUp was true'),
+      scanId: Uuid.nullable(),
+      credential: z.string().describe('Masked'),
+      ...trustFields,
+      identification: Identification,
+      offers: z.array(OfferView),
+      currency: Currency.nullable().describe('Of the amounts in the offers; null before the first programme'),
+      code: z
+        .string()
+        .optional()
+        .describe('With unreached: why there is no answer, such as BUS_TIMEOUT or REQ_LIMITED'),
+      applied: z
+        .boolean()
+        .describe('False: the sale is closed or has another customer by now, and stays as it is'),
+      tookMs: z.number().describe('Question → answer, or no answer'),
+    })
+    .describe('What came of asking the server for a card that is not on this till; the event sale follows'),
   z.strictObject({
     event: z.literal('trust').describe('The server was asked: an identification is trusted more, or less'),
     identificationId: Uuid,
@@ -184,12 +251,17 @@ export const TillEvent = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('reader'), reader: ReaderView }),
   z.strictObject({ event: z.literal('sync'), sync: SyncView }),
   z.strictObject({ event: z.literal('linking'), linking: LinkingView }),
+  z
+    .strictObject({ event: z.literal('heartbeat') })
+    .describe('The till is there; it carries the n of the last event, and is none itself'),
 ]);
 
 export type CustomerView = z.infer<typeof CustomerView>;
 export type Identification = z.infer<typeof Identification>;
 export type SaleView = z.infer<typeof SaleView>;
 export type SyncView = z.infer<typeof SyncView>;
+export type SeedingView = z.infer<typeof SeedingView>;
+export type WaitingView = z.infer<typeof WaitingView>;
 export type ReaderView = z.infer<typeof ReaderView>;
 export type TillEvent = z.infer<typeof TillEvent>;
 

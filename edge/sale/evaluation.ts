@@ -2,6 +2,7 @@ import { evaluateSale, nothingEarned } from '../../sync/contract/earn.ts';
 import type { Evaluation } from '../../sync/contract/earn.ts';
 import type { Basket } from '../../sync/contract/basket.ts';
 import type { Identified } from './identified.ts';
+import { isTooOld } from './rule-book.ts';
 import type { RuleBook } from './rule-book.ts';
 
 /**
@@ -17,10 +18,12 @@ export function evaluate(
   const { programme, offers, stale } = rules;
   switch (sale.customer?.as.verdict) {
     case 'known': {
-      const { customer } = sale.customer.as;
-      return evaluateSale(programme, offers, { customer, basket: sale.basket, at: now, stale });
+      const { customer, toldAt } = sale.customer.as;
+      const isStale = toldAt === undefined ? stale : isTooOld(toldAt, rules, now);
+      return evaluateSale(programme, offers, { customer, basket: sale.basket, at: now, stale: isStale });
     }
     case 'unknown':
+    case 'unreached':
       return evaluateSale(programme, offers, { customer: null, basket: sale.basket, at: now, stale });
     case 'blocked':
     case 'expired':

@@ -1,5 +1,4 @@
 import type { Clock } from '../../foundation/clock.ts';
-import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { Identified } from './identified.ts';
 
 /** Identifications kept so that the POS can attach one to another sale than the till would. */
@@ -35,11 +34,11 @@ export class RecentIdentifications {
     return found !== undefined && this.#isWithin(found.atMs, this.#rememberMs) ? found.identified : undefined;
   }
 
-  /** Trusts one more, or less, from now on, in place and for as long as before. */
-  retrust(identificationId: string, trust: TrustLevel): void {
+  /** More is known of one from now on, in place and for as long as before. */
+  change(identificationId: string, change: Partial<Pick<Identified, 'as' | 'index' | 'trust'>>): void {
     const found = this.#byId.get(identificationId);
     if (found === undefined) return;
-    const identified = { ...found.identified, trust };
+    const identified = { ...found.identified, ...change };
     this.#byId.set(identificationId, { ...found, identified });
     if (this.#waiting?.identified === found.identified) this.#waiting = { ...this.#waiting, identified };
   }
@@ -55,6 +54,11 @@ export class RecentIdentifications {
     return waiting !== undefined && this.#isWithin(waiting.atMs, this.#waitMs)
       ? waiting.identified
       : undefined;
+  }
+
+  /** How long that one has waited, ms. */
+  get waitedMs(): number {
+    return this.#waiting === undefined ? 0 : this.#clock.monotonicMs() - this.#waiting.atMs;
   }
 
   stopWaiting(): void {

@@ -1,3 +1,4 @@
+import type { Instant } from '../../foundation/clock.ts';
 import type { OfferDocument, ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
 
 /** The rules in force, as the replica holds them at this moment. */
@@ -7,4 +8,9 @@ export interface RuleBook {
   readonly offers: readonly OfferDocument[];
   /** True when the replica is too old to rely on a consent it holds. */
   readonly stale: boolean;
+}
+
+/** Whether what was true `at` is too old by now to rely on a consent in it. */
+export function isTooOld(at: Instant, { programme }: RuleBook, now: Instant): boolean {
+  return programme === undefined || now - at > programme.staleAfterMs;
 }

@@ -29,16 +29,7 @@ export function openView(
     openedAt: sale.openedAt,
     closedAt: null,
     basket: sale.basket,
-    customer:
-      sale.customer === null
-        ? null
-        : {
-            identificationId: sale.customer.identificationId,
-            credential: sale.customer.credential,
-            kind: sale.customer.kind,
-            trust: sale.customer.trust,
-            identification: identificationView(sale.customer.as, programme),
-          },
+    customer: sale.customer === null ? null : customerView(sale.customer, programme),
     offers: [...evaluation.offers],
     points: { base, bonus: total - base, total },
     entry: null,
@@ -66,6 +57,14 @@ export function closedView(before: SaleView, status: 'completed' | 'voided', ent
     ...(status === 'voided' ? { offers: [], points: { base: 0, bonus: 0, total: 0 } } : {}),
     entry: { seq, id, hash },
   };
+}
+
+/** Somebody identified, as the API tells of them with a sale. */
+export function customerView(
+  { identificationId, credential, kind, trust, as }: Identified,
+  programme: ProgrammeDocument | undefined,
+): NonNullable<SaleView['customer']> {
+  return { identificationId, credential, kind, trust, identification: identificationView(as, programme) };
 }
 
 /** An identification as the API tells it. */

@@ -8,13 +8,13 @@ import type { Basket } from '../../sync/contract/basket.ts';
 import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import type { SaleTransaction } from '../../sync/contract/transaction.ts';
-import type { SaleView } from '../api/events.ts';
+import type { SaleView, WaitingView } from '../api/events.ts';
 import { checkBasket, sameBasket } from './basket-rules.ts';
 import { evaluate } from './evaluation.ts';
 import type { Identified } from './identified.ts';
 import { RecentIdentifications } from './recent-identifications.ts';
 import type { RuleBook } from './rule-book.ts';
-import { closedView, openView } from './sale-view.ts';
+import { closedView, customerView, openView } from './sale-view.ts';
 import type { SaleStore } from './sale-store.ts';
 import type { OpenSale } from './sale-view.ts';
 import { saleCustomer } from './settlement.ts';
@@ -159,11 +159,47 @@ export class Sales {
    * @throws StammkundeError DATA_DISK_FULL · DATA_UNWRITABLE
    */
   retrust(identificationId: string, trust: TrustLevel): void {
-    this.#recent.retrust(identificationId, trust);
+    this.#recent.change(identificationId, { trust });
     for (const sale of this.#open.values()) {
       if (sale.customer?.identificationId !== identificationId || sale.customer.trust === trust) continue;
       this.#put({ ...sale, customer: { ...sale.customer, trust } });
     }
+  }
+
+  /**
+   * The server has answered whose card it is: so it is wherever the identification is attached. A sale that is closed,
+   * or that has another customer by now, stays as it is.
+   * @throws StammkundeError DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  settle(identificationId: string, settled: Pick<Identified, 'as' | 'index'>): void {
+    this.#recent.change(identificationId, settled);
+    for (const sale of this.#open.values()) {
+      if (sale.customer?.identificationId !== identificationId) continue;
+      this.#put({ ...sale, customer: { ...sale.customer, ...settled } });
+    }
+  }
+
+  /** Whether an identification is attached to an open sale, or waits for the next. */
+  stands(identificationId: string): boolean {
+    return (
+      this.#recent.waiting?.identificationId === identificationId ||
+      [...this.#open.values()].some((sale) => sale.customer?.identificationId === identificationId)
+    );
+  }
+
+  /** Who waits for a sale to be opened, for who comes late to hear of them. */
+  waiting(): WaitingView | null {
+    const identified = this.#recent.waiting;
+    if (identified === undefined) return null;
+    const rules = this.#options.rules();
+    const currency = rules.programme?.currency ?? null;
+    const basket = emptyBasket(currency ?? this.#options.currency);
+    return {
+      ...customerView(identified, rules.programme),
+      offers: [...evaluate({ basket, customer: identified }, rules, this.#options.clock.now()).offers],
+      currency,
+      waitedMs: this.#recent.waitedMs,
+    };
   }
 
   /**

@@ -2,7 +2,8 @@ import type { SaleCustomer } from '../../sync/contract/transaction.ts';
 import type { Identified } from './identified.ts';
 
 /**
- * Whose sale the journal says it is. A card the till does not know is kept by its index, for the server to settle. A
+ * Whose sale the journal says it is. A card the till does not know, or could not ask about, is kept by its index, for the
+ * server to settle; which of the two it was makes no difference there. A
  * blocked or expired one earns nothing and leads to no one: the sale is nobody's, and the entry holds no trace of it.
  */
 export function saleCustomer(identified: Identified | null): SaleCustomer | null {
@@ -12,6 +13,7 @@ export function saleCustomer(identified: Identified | null): SaleCustomer | null
     case 'known':
       return { index, kind, trust, customerId: identified.as.customer.id };
     case 'unknown':
+    case 'unreached':
       return { index, kind, trust, customerId: null };
     case 'blocked':
     case 'expired':

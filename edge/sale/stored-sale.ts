@@ -20,10 +20,12 @@ export const StoredCustomer = z.strictObject({
     z.strictObject({
       verdict: z.literal('known'),
       customer: CustomerDocument.extend({ greeting: z.null() }),
+      toldAt: InstantMs.optional().describe('When the server told of the customer itself'),
     }),
     z.strictObject({ verdict: z.literal('blocked') }),
     z.strictObject({ verdict: z.literal('expired'), since: InstantMs }),
     z.strictObject({ verdict: z.literal('unknown') }),
+    z.strictObject({ verdict: z.literal('unreached') }),
   ]),
 });
 export type StoredCustomer = z.infer<typeof StoredCustomer>;

@@ -39,16 +39,23 @@ const kindPolicy: Readonly<Record<IdentifierKind, Row>> = {
 
 /**
  * What may be done, weakest first.
- * @param verdict of the identification: nothing for what is blocked or expired; an unknown card earns, for the server settles it
+ * @param verdict of the identification: nothing for what is blocked or expired; a card that is unknown, or
+ *   that nobody could be asked about, earns, for the server settles it
  */
 export function mayDo(presented: {
   readonly kind: IdentifierKind;
   readonly trust: TrustLevel;
   readonly reach: Reach;
-  readonly verdict: 'known' | 'unknown' | 'blocked' | 'expired';
+  readonly verdict: 'known' | 'unknown' | 'unreached' | 'blocked' | 'expired';
 }): readonly TrustAction[] {
   const { kind, trust, reach, verdict } = presented;
-  const byVerdict = { known: everything, unknown: earnOnly, blocked: none, expired: none }[verdict];
+  const byVerdict = {
+    known: everything,
+    unknown: earnOnly,
+    unreached: earnOnly,
+    blocked: none,
+    expired: none,
+  }[verdict];
   return trustActions.filter(
     (action) => trustPolicy[trust][reach][action] && kindPolicy[kind][action] && byVerdict[action],
   );
