@@ -4,7 +4,7 @@ import { withDeadline } from '../../foundation/deadline.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { asError, isFault, ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
 import type { DeviceMatch } from '../device-match.ts';
-import { deviceNode, watchDeviceNode } from './device-node.ts';
+import { deviceNode, openDeviceNode, watchDeviceNode } from './device-node.ts';
 import { leaveDtrOnClose } from './hangup.ts';
 import type { SerialDevicesOptions } from './serial-devices.ts';
 import { findSerial } from './serial-devices.ts';
@@ -127,11 +127,16 @@ class SerialTransport implements Transport {
       code: 'DRV_PORT_ABSENT',
       what: `opening ${this.#path}`,
     });
-    const node = await deviceNode(this.#path);
+    const node = (await nodeOf(this.#port)) ?? (await deviceNode(this.#path));
     await Promise.all([
       sleep(clock, STILL_OPEN_AFTER_MS, AbortSignal.any([signal, this.#givenUp.signal])),
       leaveDtrOnClose(this.#path), // what cannot be done is let be: only a scanner that restarts would notice
     ]);
+    // Pulled out meanwhile, and perhaps back already as another device under the same name.
+    if (node !== undefined && (await deviceNode(this.#path)) !== node) {
+      throw new StammkundeError('DRV_PORT_LOST', `${this.#path} vanished while it was opened`);
+    }
+    if (this.#state !== 'opening') throw abortReason(AbortSignal.any([signal, this.#givenUp.signal]));
     this.#state = 'open';
     this.#endWatch = watchDeviceNode(this.#path, node, clock, () => this.#lost(null));
   }
@@ -195,6 +200,13 @@ class SerialTransport implements Transport {
     this.#givenUp.abort(fault);
     if (wasOpen) this.#ports.onLost(fault);
   }
+}
+
+/** What the port itself has open; undefined where the binding does not tell. */
+async function nodeOf({ port }: SerialPort): Promise<string | undefined> {
+  return port !== undefined && 'fd' in port && typeof port.fd === 'number'
+    ? openDeviceNode(port.fd)
+    : undefined;
 }
 
 /**

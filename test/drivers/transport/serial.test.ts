@@ -1,6 +1,9 @@
 // Goal: a serial port is opened patiently, held alone and let go of without dropping DTR; on real pseudo-terminals.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SerialPort } from 'serialport';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -148,6 +151,58 @@ test('a device that vanishes within 250 ms of being opened was never open', asyn
   await told;
   await expect(driven(clock, opening)).rejects.toMatchObject({ code: 'DRV_PORT_LOST' });
   expect(lost.items).toEqual([]);
+});
+
+describe('a name that leads to another device', () => {
+  let folder: string;
+  let name: string;
+  let other: Pty;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stammkunde-serial-'));
+    name = join(folder, 'ttyACM0');
+    other = await openPty();
+    await symlink(pty.path, name);
+  });
+  afterEach(async () => {
+    await other.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function lead(to: Pty): Promise<void> {
+    await rm(name);
+    await symlink(to.path, name);
+  }
+
+  test('before the port is told to be open, it never was', async () => {
+    const { ports, lost } = seen();
+    const replaced: SerialTransportOptions = {
+      createPort: (options) => {
+        const port = new SerialPort(options);
+        const really = port.open.bind(port);
+        // Pulled out and plugged in again in the moment it was opened.
+        port.open = (callback) => really((error) => void lead(other).then(() => callback?.(error)));
+        return port;
+      },
+    };
+    await expect(serialTransport({ ...line, path: name }, replaced)(ports)).rejects.toMatchObject({
+      code: 'DRV_PORT_LOST',
+    });
+    expect(lost.items).toEqual([]);
+    const { bytes, ports: next } = seen();
+    await open(name, next); // which is the other one
+    await other.write(text('other'));
+    expect(await bytes.next()).toBe('other');
+  });
+
+  test('afterwards, it is lost within a second, though the driver said nothing', async () => {
+    const clock = new ManualClock();
+    const { ports, lost } = seen(clock);
+    opened.push(await driven(clock, serialTransport({ ...line, path: name })(ports)));
+    await lead(other);
+    await clock.advance(1000);
+    expect(await lost.next()).toMatchObject({ code: 'DRV_PORT_LOST' });
+  });
 });
 
 describe('a device named by what it is', () => {

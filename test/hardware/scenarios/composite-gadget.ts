@@ -81,6 +81,7 @@ async function storm(stage: Stage, gadget: UsbGadget): Promise<void> {
         const plugs = round % 3 === 0 ? 3 : 1;
         let unpluggedAt = 0;
         for (let plug = 0; plug < plugs; plug += 1) {
+          unpluggedAt = counter.clock.now();
           gadget.unplug();
           await pause(counter, random.next() * 300);
           await gadget.plug();
