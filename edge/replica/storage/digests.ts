@@ -90,6 +90,8 @@ export const DIGESTS_TABLE = `CREATE TABLE IF NOT EXISTS rx_digest(
 
 /** Changes of one transaction to a collection's digests. */
 export interface DigestChanges {
+  /** False where the collection keeps no digests, and nothing below does anything. */
+  readonly kept: boolean;
   /** A document is not deleted any more, or is new. */
   added(id: string, document: object): void;
   /** A document that counted so far is deleted or becomes another. */
@@ -97,7 +99,7 @@ export interface DigestChanges {
 }
 
 /** Changes that concern no one: the collection keeps no digests. */
-const NOTHING_KEPT: DigestChanges = { added: () => {}, removed: () => {} };
+const NOTHING_KEPT: DigestChanges = { kept: false, added: () => {}, removed: () => {} };
 
 /** Told of each change to a document, in the transaction that makes it. */
 export interface DigestListener {
@@ -150,6 +152,7 @@ export class CollectionDigests {
     const listener = this.#layout.digestListener;
     let changed = false;
     const result = work({
+      kept: true,
       added: (id, document) => {
         // Documents are JSON objects; their fields are the function's own business.
         const digest = of(document as Record<string, unknown>);

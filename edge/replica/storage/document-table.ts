@@ -250,8 +250,9 @@ export class DocumentTable<T> {
       const id = this.#idOf(document);
       const revision = this.#readRevision.get(encodeText(id));
       if (revision === undefined) continue;
-      // The same revision is the same document: only a conflict needs the stored one parsed.
-      const current = previous !== undefined && previous._rev === revision ? previous : this.#get(id);
+      // The same revision is the same document: only a conflict needs the stored one parsed. Digests take no one's word.
+      const known = !digests.kept && previous !== undefined && previous._rev === revision;
+      const current = known ? previous : this.#get(id);
       if (current !== undefined) stored.set(id, current);
     }
     const result = withoutRefused(
@@ -272,12 +273,13 @@ export class DocumentTable<T> {
       live += 1;
       digests.added(this.#idOf(document), document);
     }
-    for (const { document, previous } of result.bulkUpdateDocs) {
+    for (const { document } of result.bulkUpdateDocs) {
+      const id = this.#idOf(document);
+      const previous = stored.get(id);
       live += Number(!document._deleted) - Number(previous?._deleted === false);
       this.#database.before('update', this.#name);
       const { changes } = this.#update.run(...this.#columns(document), this.#idColumn(document));
       if (changes !== 1) throw new StammkundeError('REP_CORRUPT', 'a document vanished while it was updated');
-      const id = this.#idOf(document);
       if (previous?._deleted === false) digests.removed(id, previous);
       if (!document._deleted) digests.added(id, document);
     }

@@ -42,7 +42,7 @@ export function fillSettings(settings: SqliteStorageSettings): FilledSettings {
   return {
     synchronous: 'NORMAL',
     cacheKiB: 32_768,
-    cleanupSliceRows: 1_000,
+    cleanupSliceRows: 200,
     digestVersion: 1,
     checkpointPages: 1_000,
     ...settings,

@@ -1,7 +1,9 @@
 // Goal: a file that cannot be trusted is refused with a code that says why, and never becomes an empty base.
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { normalizeMangoQuery, prepareQuery } from 'rxdb';
 import { describe, expect, test } from 'vitest';
 import { getRxStorageSqlite } from '../../../../edge/replica/storage/storage.ts';
@@ -120,20 +122,74 @@ describe('opening', () => {
   });
 });
 
-test('nothing readable reaches the disk: not in the base, not in the WAL, not in another file', async () => {
-  const file = temporaryFile();
-  const { database, cards } = await cardDatabase(sqliteStorage({ file }), 'shop');
+describe('nothing readable reaches the disk', () => {
   const canary = 'CanaryInTheMine';
-  await cards.bulkInsert(
-    Array.from({ length: 300 }, (_, n) => ({ ...card(n), holder: canary, note: canary })),
-  );
-  const folder = dirname(file);
-  expect(statSync(`${file}-wal`).size).toBeGreaterThan(10_000);
-  expect(existsSync(`${file}-shm`)).toBe(true);
-  const betraying = readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(canary));
-  expect(betraying).toEqual([]);
-  await database.close();
-  expect(readFileSync(file).includes(canary)).toBe(false);
+
+  /** The files in the folder, and those the process has open, deleted ones included, that hold the canary. */
+  function betraying(folder: string, pid: number): readonly string[] {
+    const descriptors = join('/proc', String(pid), 'fd');
+    const open = existsSync(descriptors)
+      ? readdirSync(descriptors).map((name) => join(descriptors, name))
+      : [];
+    const files = [...readdirSync(folder).map((name) => join(folder, name)), ...open];
+    return files
+      .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true)
+      .filter((file) => readFileSync(file).includes(canary));
+  }
+
+  test('while it is written, and after it is closed', async () => {
+    const file = temporaryFile();
+    const { database, cards } = await cardDatabase(sqliteStorage({ file }), 'shop');
+    await cards.bulkInsert(
+      Array.from({ length: 300 }, (_, n) => ({ ...card(n), holder: canary, note: canary })),
+    );
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(10_000);
+    expect(statSync(`${file}-shm`).size).toBeGreaterThan(0);
+    expect(betraying(dirname(file), process.pid)).toEqual([]);
+    await database.close();
+    expect(betraying(dirname(file), process.pid)).toEqual([]);
+    expect(readdirSync(dirname(file)).toSorted()).toEqual(['replica.db', 'replica.db-lock']);
+    expect(statSync(`${file}-lock`).size).toBe(0);
+  });
+
+  test('while a transaction too large for the memory is open, and after its process was killed', async () => {
+    const file = temporaryFile();
+    const program = fileURLToPath(new URL('./other-writer.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, file, canary], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const { pid } = child;
+    if (pid === undefined) throw new Error('the writer did not start');
+    await once(child.stdout, 'data');
+    // So much of the open transaction is on the disk already.
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(200_000);
+    const whileOpen = betraying(dirname(file), pid);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect([...whileOpen, ...betraying(dirname(file), process.pid)]).toEqual([]);
+    const storage = sqliteStorage({ file });
+    const again = await instanceOf(storage, cardSchema, 'cards');
+    expect(again.internals.sqlite.liveCount()).toBe(1);
+    await again.close();
+    expect(betraying(dirname(file), process.pid)).toEqual([]);
+  });
+
+  test('and what is deleted is overwritten, in a file without a key', async () => {
+    const file = temporaryFile();
+    const instance = await instanceOf(getRxStorageSqlite({ file, cleanupSliceRows: 50 }), cardSchema);
+    const documents = Array.from({ length: 200 }, (_, n) =>
+      filled({ ...card(n), holder: canary, note: canary }),
+    );
+    await instance.bulkWrite(
+      documents.map((document) => ({ document })),
+      'test',
+    );
+    instance.internals.sqlite.sync();
+    expect(readFileSync(file).includes(canary)).toBe(true);
+    instance.internals.sqlite.repair({ put: [], delete: documents.map(({ id }) => id) });
+    while (!(await instance.cleanup(0)));
+    instance.internals.sqlite.sync();
+    await instance.close();
+    expect(readFileSync(file).includes(canary)).toBe(false);
+  });
 });
 
 function isCorrupt(error: unknown): boolean {

@@ -2,7 +2,8 @@
 // but would end the test run too.
 //
 //   node pull-with-faults.ts fault|poisoning-off FOLDER 1,4,7   pulls into FOLDER/n.db, the nth statement failing
-//   node pull-with-faults.ts finish FOLDER 1,4,7                pulls each on as a restarted daemon does, prints the counts
+//   node pull-with-faults.ts finish FOLDER 1,4,7                pulls each on as a restarted daemon does, says what is
+//                                                               there, repairs what differs, and says it again
 import { join } from 'node:path';
 import { createRxDatabase } from 'rxdb';
 import type { RxCollection, RxDatabase } from 'rxdb';
@@ -10,13 +11,17 @@ import { replicateRxCollection } from 'rxdb/plugins/replication';
 import type { RxReplicationState } from 'rxdb/plugins/replication';
 import { StammkundeError } from '../../../../foundation/errors.ts';
 import { SqliteDatabase } from '../../../../edge/replica/storage/database.ts';
-import { getRxStorageSqlite } from '../../../../edge/replica/storage/storage.ts';
+import { differingBuckets } from '../../../../edge/replica/storage/digests.ts';
+import { getRxStorageSqlite, sqliteStoreOf } from '../../../../edge/replica/storage/storage.ts';
 import { settle } from '../../../support/manual-clock.ts';
 import { card, cardSchema } from './card-collection.ts';
 import type { Card } from './card-collection.ts';
+import { cardDigest, digestsOf } from './card-digests.ts';
 
 const PAGE = 20;
 const TOTAL = 100;
+/** The server's cards. */
+const all = Array.from({ length: TOTAL }, (_, n) => card(n));
 const [, , mode = '', folder = '', positions = ''] = process.argv;
 
 process.on('unhandledRejection', () => {});
@@ -61,6 +66,7 @@ async function open(
   const storage = getRxStorageSqlite({
     file: join(folder, `${position}.db`),
     key: new Uint8Array(32).fill(7),
+    digests: { cards: cardDigest },
     beforeStatement,
   });
   const database = await createRxDatabase({ name: `shop${position}`, storage, multiInstance: false });
@@ -95,18 +101,28 @@ async function pullWithFault(failing: number): Promise<void> {
   await soon(replication.cancel());
 }
 
-async function pullOn(position: number): Promise<number> {
-  const { database, cards } = await open(position);
-  await pull(cards).awaitInitialReplication();
-  const count = await cards.count().exec();
-  await database.close();
-  return count;
+/** What is there, and in how many buckets it differs from what the server has. */
+function found(cards: RxCollection<Card>): object {
+  const store = sqliteStoreOf(cards);
+  return { count: store.liveCount(), differing: differingBuckets(store.digests(), digestsOf(all)).length };
 }
 
-const counts: Record<string, number> = {};
+async function pullOn(position: number): Promise<object> {
+  const { database, cards } = await open(position);
+  await pull(cards).awaitInitialReplication();
+  const before = found(cards);
+  const store = sqliteStoreOf(cards);
+  const differing = new Set(differingBuckets(store.digests(), digestsOf(all)));
+  store.repair({ put: all.filter((each) => differing.has(cardDigest({ ...each }).bucket)), delete: [] });
+  const result = { ...before, repaired: found(cards) };
+  await database.close();
+  return result;
+}
+
+const results: Record<string, object> = {};
 for (const position of positions.split(',').map(Number)) {
-  if (mode === 'finish') counts[`statement ${position}`] = await pullOn(position);
+  if (mode === 'finish') results[`statement ${position}`] = await pullOn(position);
   else await pullWithFault(position);
 }
-process.stdout.write(JSON.stringify(counts));
+process.stdout.write(JSON.stringify(results));
 process.exit(0);

@@ -10,11 +10,14 @@ import {
 } from 'rxdb';
 import type { MangoQuery, RxJsonSchema } from 'rxdb';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
-import { describe, expect, test } from 'vitest';
+import Database from 'better-sqlite3-multiple-ciphers';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { SqliteDatabase } from '../../../../edge/replica/storage/database.ts';
 import { encodeText } from '../../../../edge/replica/storage/value-encoding.ts';
 import { getRxStorageSqlite, sqliteStoreOf } from '../../../../edge/replica/storage/storage.ts';
 import { card } from './card-collection.ts';
-import { cardDatabase, filled, instanceOf, sqliteStorage } from './storage-fixtures.ts';
+import { cardDigest } from './card-digests.ts';
+import { cardDatabase, filled, instanceOf, sqliteStorage, temporaryFile } from './storage-fixtures.ts';
 import type { Card } from './card-collection.ts';
 
 interface Loose {
@@ -272,6 +275,47 @@ describe('an indexed query', () => {
     };
     expect(sqliteStoreOf(cards).explain(cards.find(mango).getPreparedQuery())).toHaveLength(1);
   });
+});
+
+test('no statement but a query for everything reads through a whole collection, nor sorts one', async () => {
+  const prepared = vi.spyOn(SqliteDatabase.prototype, 'prepare');
+  onTestFinished(() => prepared.mockRestore());
+  const file = temporaryFile();
+  const storage = getRxStorageSqlite({ file, digests: { cards: cardDigest } });
+  const { database, cards } = await cardDatabase(storage, 'shop');
+  const store = sqliteStoreOf(cards);
+  store.bulkLoad([card(1), card(2)], { name: 'mark', text: 'set' });
+  await cards.bulkInsert([card(3), card(4)]);
+  await (await cards.findOne(card(3).id).exec(true)).patch({ points: 9 });
+  await (await cards.findOne(card(3).id).exec(true)).remove();
+  store.repair({ put: [card(5)], delete: [card(4).id] });
+  const recount = store.recount();
+  recount.step(10);
+  recount.close();
+  await cards.storageInstance.getChangedDocumentsSince?.(10, { id: '', lwt: 1 });
+  await cards.storageInstance.cleanup(0);
+  store.readMark('mark');
+  const statements = [...new Set(prepared.mock.calls.map(([sql]) => sql))].filter((sql) =>
+    /^(SELECT|UPDATE|DELETE)/.test(sql),
+  );
+  await database.close();
+  const plain = new Database(file);
+  onTestFinished(() => {
+    plain.close();
+  });
+  const plans = statements
+    .filter((sql) => /documents_|rx_digest|rx_mark/.test(sql))
+    .map((sql) => {
+      const parameters = Array.from(sql.matchAll(/\?/g), () => 1);
+      const steps = plain.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters) as { detail: string }[];
+      return { sql, steps: steps.map(({ detail }) => detail).join('; ') };
+    });
+  expect(plans.length).toBeGreaterThan(9);
+  // The computing of digests at the first opening reads everything, and says so.
+  const scanning = plans.filter(({ steps }) => /SCAN|TEMP B-TREE/.test(steps)).map(({ sql }) => sql);
+  expect(scanning).toEqual([expect.stringMatching(/^SELECT doc FROM documents_\d+ WHERE deleted=0$/)]);
+  const cleaning = plans.find(({ sql }) => sql.includes('deleted=1'));
+  expect(cleaning?.steps).toMatch(/USING INDEX documents_\d+_tombstones \(lwt<\?\)/);
 });
 
 describe('the encoding of text', () => {
