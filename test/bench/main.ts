@@ -2,11 +2,13 @@ import { asError } from '../../foundation/errors.ts';
 import { identifyBench } from './identify.ts';
 import { passThroughBench } from './pass-through.ts';
 import { replicaBench } from './replica/replica.ts';
+import { stormBench } from './storm/storm.ts';
 
 const USAGE = [
   'npm run bench -- identify [--customers N] [--scans N] [--json]',
   'npm run bench -- pass-through [--scans N] [--json]',
   'npm run bench -- replica [--documents N] [--peers NAME,…] [--json]',
+  'npm run bench -- storm [--customers N] [--changes N] [--json]',
   '',
 ].join('\n');
 
@@ -18,6 +20,8 @@ try {
     await passThroughBench(args);
   } else if (name === 'replica') {
     await replicaBench(args);
+  } else if (name === 'storm') {
+    await stormBench(args);
   } else {
     process.stderr.write(USAGE);
     process.exitCode = 2;

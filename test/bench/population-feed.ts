@@ -54,6 +54,18 @@ export class PopulationFeed {
     };
   }
 
+  /** How many documents a collection holds. */
+  total(collection: ReplicaCollection): number {
+    return this.#documents(collection, 0, 0).total;
+  }
+
+  /** A document by its place in the order of the keys. */
+  nth(collection: ReplicaCollection, place: number): object {
+    const [document] = this.#documents(collection, place, 1).documents;
+    if (document === undefined) throw new RangeError(`${collection} holds no document ${place}`);
+    return document;
+  }
+
   #documents(
     collection: ReplicaCollection,
     from: number,
