@@ -262,7 +262,7 @@ export interface FeedPurgedTable {
   seq: number;
 }
 
-/** Blind indexes that unclaimed accounts are named by, and what the same numbers' index is now. */
+/** Older blind indexes that journals and ledger may name, and what the same numbers' index is now. */
 export interface IndexFormTable {
   previous: string;
   index: string;

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 
@@ -39,11 +40,12 @@ export async function reKey(tx: DatabaseTransaction, steps: readonly IndexStep[]
   if (steps.length === 0) return 0;
   const froms = steps.map(({ from }) => from);
   const tos = steps.map(({ to }) => to);
-  await sql`
-    insert into index_form (previous, index)
-    select p.previous, p.index from unnest(${froms}::text[], ${tos}::text[]) p(previous, index)
-    where exists (select from ledger_account a where a.id = 'unclaimed:' || p.previous)
-    on conflict (previous) do update set index = excluded.index`.execute(tx);
+  await noteForms(
+    tx,
+    froms,
+    tos,
+    sql`exists (select from ledger_account a where a.id = 'unclaimed:' || p.previous)`,
+  );
   const { rows } = await sql<FoundRow>`
     select c.id, p.from_index as from, p.to_index as to, c.key_version as from_version, p.version as to_version
     from unnest(${froms}::text[], ${tos}::text[], ${steps.map(({ version }) => version)}::smallint[])
@@ -53,6 +55,12 @@ export async function reKey(tx: DatabaseTransaction, steps: readonly IndexStep[]
     order by c.id for update of c`.execute(tx);
   if (rows.length === 0) return 0;
   const ids = rows.map(({ id }) => id);
+  await noteForms(
+    tx,
+    rows.map(({ from }) => from),
+    rows.map(({ to }) => to),
+    sql`true`,
+  );
   await sql`
     update credential c set index = p.index, key_version = p.version
     from unnest(${ids}::uuid[], ${rows.map(({ to }) => to)}::text[],
@@ -66,11 +74,28 @@ export async function reKey(tx: DatabaseTransaction, steps: readonly IndexStep[]
     from unnest(${ids}::uuid[], ${rows.map(({ from }) => from)}::text[],
                 ${rows.map((row) => row.from_version)}::smallint[]) p(id, index, version)
     join credential c on c.id = p.id`.execute(tx);
-  // The older index never went: a till that read its tombstone on one page would be without the card until the next.
-  await sql`
-    delete from feed_tombstone where collection = 'credentials' and key = any(${rows.map(({ from }) => from)}::text[])
-  `.execute(tx);
   return rows.length;
+}
+
+/**
+ * Notes what older indexes have become: points wait under them, and an erasure has to find them in journals, where no
+ * key leads back to.
+ */
+async function noteForms(
+  tx: DatabaseTransaction,
+  previous: readonly BlindIndex[],
+  index: readonly BlindIndex[],
+  condition: RawBuilder<unknown>,
+): Promise<void> {
+  await sql`
+    update index_form f set index = p.index
+    from unnest(${[...previous]}::text[], ${[...index]}::text[]) p(previous, index)
+    where f.index = p.previous`.execute(tx);
+  await sql`
+    insert into index_form (previous, index)
+    select p.previous, p.index from unnest(${[...previous]}::text[], ${[...index]}::text[]) p(previous, index)
+    where ${condition}
+    on conflict (previous) do update set index = excluded.index`.execute(tx);
 }
 
 /** The version below which no till needs an index any more. */

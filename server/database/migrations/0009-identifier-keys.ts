@@ -26,7 +26,8 @@ const statements = [
   `create trigger forms after update on credential
    for each row when (new.alias_of is null) execute function credential_forms()`,
 
-  // The ledger is append-only, so points of cards that belong to nobody stay under the index they were earned with.
+  // Journals and ledger are append-only: points of cards that belong to nobody stay under the index they were earned
+  // with, and an erasure has to find the older indexes of a card.
   `create table index_form (previous text primary key, index text not null)`,
   `create index index_form_index on index_form (index)`,
 
