@@ -5,6 +5,7 @@ import type { ReaderStatus } from '../drivers/driver.ts';
 import { DeviceArrivals } from '../drivers/device-arrivals.ts';
 import { driverFor } from '../drivers/registry.ts';
 import { ReaderSupervisor } from '../drivers/supervisor.ts';
+import { sleep } from '../foundation/clock.ts';
 import type { Clock } from '../foundation/clock.ts';
 import { StammkundeError, asError } from '../foundation/errors.ts';
 import type { Closable } from '../foundation/lifecycle.ts';
@@ -24,22 +25,29 @@ import type { ReaderView, SyncView } from './api/events.ts';
 import { LocalApi } from './api/local-api.ts';
 import type { TillPort } from './api/till-port.ts';
 import type { EdgeConfig } from './config.ts';
+import { FoundCards } from './identification/found-cards.ts';
 import { Identifier } from './identification/identifier.ts';
+import { OnlineLookup } from './identification/online-lookup.ts';
 import { DataFolderLock } from './journal/data-folder-lock.ts';
 import { Journal } from './journal/journal.ts';
 import { readKeyRing } from './key-ring.ts';
 import { Linking } from './linking/linking.ts';
+import { LookupDesk } from './lookup-desk.ts';
 import { NewsBoard } from './news-board.ts';
 import { PassThrough } from './pass-through/pass-through.ts';
 import { CustomerReplica } from './replica/customer-replica.ts';
-import { openWriterInProcess } from './replica/in-process-writer.ts';
 import type { OpenWriter } from './replica/replica-writer.ts';
+import { writerInThread } from './replica/thread/thread-writer.ts';
 import { ruleBookOf } from './rule-book-of.ts';
 import { Sales } from './sale/sales.ts';
 import { ScanDesk } from './scan-desk.ts';
+import { orderWipe } from './wipe/wipe-files.ts';
+import { assertNotWiped, wipePlacesOf } from './wipe/wipe.ts';
 
 /** Changes of the sync state within this time are told together. */
 const SYNC_NEWS_MS = 100;
+/** How often it is looked whether the server has all, while somebody waits for it. */
+const SENT_LOOK_MS = 50;
 /** How often codes that need not be remembered any more are forgotten. */
 const CODES_EVERY_MS = 60_000;
 /** How often entries past their retention are looked for. */
@@ -55,6 +63,8 @@ export interface TillPorts {
   readonly openReplicaWriter?: OpenWriter;
   /** Where systemd put the credentials of the unit; absent when it did not start the program. */
   readonly credentialsFolder?: string;
+  /** The server ordered a wipe, which is noted on the disk; what is to be done now is `obeyWipe`. */
+  readonly onWipeOrdered?: () => void;
 }
 
 /**
@@ -68,25 +78,32 @@ export class Till implements Closable {
   /** Where the local API listens, without a slash at the end. */
   readonly apiUrl: string;
   readonly #opened: Opened;
+  readonly #sent: (deadlineMs: number) => Promise<void>;
 
-  private constructor(apiUrl: string, opened: Opened) {
+  private constructor(apiUrl: string, opened: Opened, sent: (deadlineMs: number) => Promise<void>) {
     this.apiUrl = apiUrl;
     this.#opened = opened;
+    this.#sent = sent;
   }
 
   /**
    * Ready to identify when it resolves; readers and server are connected in the background.
-   * @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED · CFG_INVALID · DATA_IN_USE · DATA_UNWRITABLE · DATA_DISK_FULL ·
+   * @throws StammkundeError TILL_WIPED · KEY_UNREADABLE · KEY_EXPOSED · CFG_INVALID · DATA_IN_USE · DATA_UNWRITABLE · DATA_DISK_FULL ·
    *   JRN_WRONG_KEY · JRN_CORRUPT · REP_WRONG_KEY · PORT_IN_USE
    */
   static async open(config: EdgeConfig, ports: TillPorts): Promise<Till> {
     const { clock, random, log } = ports;
     const opened = new Opened();
     try {
-      const keys = readKeyRing(config.keys, ports.credentialsFolder);
       const rules = { schemes: compileCardSchemes(config.cardSchemes) };
       makeFolder(config.dataFolder);
       opened.add(await DataFolderLock.open(config.dataFolder));
+      assertNotWiped(wipePlacesOf(config), log);
+      const keys = readKeyRing(config.keys, {
+        credentialsFolder: ports.credentialsFolder,
+        dataFolder: config.dataFolder,
+        random,
+      });
       const isFirstStart = !existsSync(join(config.dataFolder, 'journal.db'));
       const journal = opened.add(
         await Journal.open({
@@ -108,18 +125,20 @@ export class Till implements Closable {
             folder: join(config.dataFolder, 'replica'),
             key: keys.replica,
             owner: `${config.tenant}/${config.till}`,
-            openWriter: ports.openReplicaWriter ?? openWriterInProcess,
+            openWriter: ports.openReplicaWriter ?? writerInThread(),
           },
           { clock, random, log, onChange: () => told.changed() },
         ),
       );
       const ruleBook = ruleBookOf(replica, clock);
       const indexer = new BlindIndexer(keys.identifier, config.tenant);
+      const found = new FoundCards(clock);
       const identifier = new Identifier({
         indexer,
         replica,
         rules: ruleBook,
         clock,
+        found,
       });
       const sales = new Sales({
         store: journal.openSales,
@@ -144,11 +163,15 @@ export class Till implements Closable {
       // Known once the link is opened: until then nobody can be asked.
       let server: TillLink | undefined;
       const isOnline = (): boolean => server?.status.connected === true;
+      let wasOnline = false;
       const codes = opened.add(
         new CodeDesk({
           verifier: new AppCodeVerifier({ tenant: config.tenant, clock, time: trustedTime, book }),
           indexer,
-          replica,
+          replica: {
+            // The key of a phone that is not on this till comes with the server's answer.
+            credential: (index) => replica.credential(index) ?? found.find(index)?.credential,
+          },
           ask: (question) =>
             server?.judgeCode(question) ??
             Promise.reject(new StammkundeError('BUS_UNREACHABLE', 'the link is not open yet')),
@@ -184,10 +207,23 @@ export class Till implements Closable {
           log,
         }),
       );
+      const lookup = new OnlineLookup({
+        ask: (index, signal) =>
+          server?.lookUp(index, signal) ??
+          Promise.reject(new StammkundeError('BUS_UNREACHABLE', 'the link is not open yet')),
+        isOnline,
+        clock,
+        log,
+      });
+      const lookups = opened.add(
+        new LookupDesk({ lookup, identifier, codes, isOnline, sales, linking, news, clock, log }),
+      );
+      opened.add(lookup);
       const desk = opened.add(
         new ScanDesk({
           passThrough,
           linking,
+          lookups,
           clock,
           random,
           log,
@@ -238,11 +274,29 @@ export class Till implements Closable {
               identifierKeys: [...keys.identifierNames],
             }),
             onBehind: (collection) => replica.resync([collection]),
-            onUrgent: (urgent) => replica.applyUrgent(urgent),
+            onUrgent: (urgent) => {
+              replica.applyUrgent(urgent);
+              found.heard(urgent);
+              lookup.heard(urgent);
+            },
             onReseed: () => replica.reseed(),
+            onWipe: (incarnation) => {
+              if (incarnation !== null && incarnation !== journal.owner.incarnation) {
+                log.warn({ event: 'till.wipe.other', incarnation });
+                return;
+              }
+              orderWipe(config.dataFolder);
+              log.warn({ event: 'till.wipe.ordered', unconfirmed: journal.unconfirmed });
+              ports.onWipeOrdered?.();
+            },
             onServerTime: (at) => trustedTime.told(at),
             onVerdict: (verdict) => linking.verdict(verdict),
-            onChange: () => told.changed(),
+            onChange: () => {
+              // Whoever was told of before may have become somebody else while nothing was heard.
+              if (!wasOnline && isOnline()) found.clear();
+              wasOnline = isOnline();
+              told.changed();
+            },
           },
         ),
       );
@@ -321,11 +375,22 @@ export class Till implements Closable {
         keyProtection: keys.protection,
         identifierKeys: keys.identifierNames,
       });
-      return new Till(api.url, opened);
+      const sent = async (deadlineMs: number): Promise<void> => {
+        const untilMs = clock.monotonicMs() + deadlineMs;
+        while (journal.unconfirmed > 0 && link.status.connected && clock.monotonicMs() < untilMs) {
+          await sleep(clock, SENT_LOOK_MS);
+        }
+      };
+      return new Till(api.url, opened, sent);
     } catch (error) {
       await opened.close();
       throw error;
     }
+  }
+
+  /** Resolves when the server has confirmed all there is, cannot be reached, or `deadlineMs` are over. */
+  sent(deadlineMs: number): Promise<void> {
+    return this.#sent(deadlineMs);
   }
 
   close(): Promise<void> {

@@ -9,7 +9,17 @@ import type {
   ReplicaDocuments,
 } from '../../../sync/contract/replica-documents.ts';
 import { replicaCollectionNames, replicaCollections } from '../../../sync/contract/replica-documents.ts';
-import type { FeedSource } from '../../../edge/replica/feed-source.ts';
+import type { FeedSource, RangeSource } from '../../../edge/replica/feed-source.ts';
+import {
+  EMPTY_BUCKET,
+  RANGE_BUCKETS,
+  bucketOf,
+  combine,
+  documentHash,
+  hashToHex,
+} from '../../../sync/contract/range-hash.ts';
+import { RANGE_CHANGED_MAX } from '../../../sync/contract/ranges.ts';
+import type { BucketAnswer, RangesAnswer } from '../../../sync/contract/ranges.ts';
 
 type Change = FeedPage['documents'][number];
 
@@ -23,10 +33,17 @@ interface Ask {
  * A server's feed in memory: each collection a log of changes in which a document stands once, at its last change.
  * Positions are (xid, 0) in an epoch, as the real server's are.
  */
-export class FeedServer implements FeedSource {
+export class FeedServer implements FeedSource, RangeSource {
   epoch = 'first';
   /** Every pull, in order. */
   readonly asked: Ask[] = [];
+  /** Every comparison, and every bucket that was fetched, in order. */
+  readonly compared: ReplicaCollection[] = [];
+  readonly fetched: { readonly collection: ReplicaCollection; readonly bucket: number }[] = [];
+  /** Called before each answer to a comparison; may throw or wait. */
+  beforeRanges: (collection: ReplicaCollection) => void | Promise<void> = () => {};
+  /** What is deleted up to this xid is forgotten: who asks from before it must load everything. */
+  purgedUpTo = 0;
   /** Called before each answer; may throw or wait. */
   beforeAnswer: (ask: Ask) => void | Promise<void> = () => {};
   /** What each document goes through on its way out. */
@@ -87,6 +104,12 @@ export class FeedServer implements FeedSource {
       throw new StammkundeError('REP_EPOCH_CHANGED', `${collection} continues in another history`);
     }
     const from = Number(after?.xid ?? 0);
+    if (after !== null && from < this.purgedUpTo) {
+      throw new StammkundeError(
+        'REP_SNAPSHOT_REQUIRED',
+        `what is gone from ${collection} is not known any more`,
+      );
+    }
     const later = [...this.#changes[collection].values()].filter(({ xid }) => xid > from);
     const page = later.slice(0, limit);
     const xid = String(page.at(-1)?.xid ?? from);
@@ -94,6 +117,61 @@ export class FeedServer implements FeedSource {
       documents: page.map(({ change }) => this.onTheWay(change)),
       position: { epoch: this.epoch, xid, seq: 0 },
       more: later.length > limit,
+    };
+  }
+
+  /** Forgets what was deleted so far, as a server does after its horizon. */
+  purge(): void {
+    for (const name of replicaCollectionNames) {
+      for (const [key, { change }] of this.#changes[name]) {
+        if (change._deleted) this.#changes[name].delete(key);
+      }
+    }
+    this.purgedUpTo = this.#xid;
+  }
+
+  async ranges(collection: ReplicaCollection, at: FeedPosition): Promise<RangesAnswer> {
+    this.compared.push(collection);
+    await this.beforeRanges(collection);
+    if (at.epoch !== this.epoch) {
+      throw new StammkundeError('REP_EPOCH_CHANGED', `${collection} continues in another history`);
+    }
+    const buckets = Array.from({ length: RANGE_BUCKETS }, () => EMPTY_BUCKET);
+    const changed: string[] = [];
+    for (const [key, { xid, change }] of this.#changes[collection]) {
+      const bucket = bucketOf(key);
+      if (xid > Number(at.xid)) changed.push(key);
+      else if (!change._deleted) {
+        const hash = documentHash(collection, change);
+        buckets[bucket] = combine(buckets[bucket] ?? EMPTY_BUCKET, { hash, count: 1 });
+      }
+    }
+    if (changed.length > RANGE_CHANGED_MAX) return { kind: 'feed.ranges', behind: true };
+    return {
+      kind: 'feed.ranges',
+      behind: false,
+      buckets: buckets.map(({ hash, count }): [string, number] => [hashToHex(hash), count]),
+      changed,
+    };
+  }
+
+  async bucket(
+    collection: ReplicaCollection,
+    bucket: number,
+    after: string | null,
+    limit: number,
+  ): Promise<BucketAnswer> {
+    if (after === null) this.fetched.push({ collection, bucket });
+    const keys = [...this.#changes[collection]]
+      .filter(([key, { change }]) => !change._deleted && bucketOf(key) === bucket && key > (after ?? ''))
+      .map(([key]) => key)
+      .toSorted((a, b) => (a < b ? -1 : 1));
+    const page = keys.slice(0, limit);
+    return {
+      kind: 'feed.bucket',
+      documents: page.flatMap((key) => this.#changes[collection].get(key)?.change ?? []).map(this.onTheWay),
+      next: keys.length > limit ? (page.at(-1) ?? null) : null,
+      at: this.head(collection),
     };
   }
 
