@@ -11,10 +11,11 @@ import { BankCardScheme } from '../sync/contract/link.ts';
 import { mayDo } from '../sync/contract/trust-policy.ts';
 import type { CodeDesk, JudgedCode, Trusted } from './app-code/code-desk.ts';
 import type { Downgrade } from './app-code/downgrade.ts';
-import type { IdentifiedNews, TypedOutcome } from './api/till-port.ts';
+import type { IdentifiedNews, LookedUpNews, TypedOutcome } from './api/till-port.ts';
 import type { Identifier } from './identification/identifier.ts';
 import { staysWith } from './linking/link-pair.ts';
 import type { Linking } from './linking/linking.ts';
+import type { DeskIdentification, LookupDesk, ReadableCode } from './lookup-desk.ts';
 import type { NewsBoard } from './news-board.ts';
 import type { CodeRefusal } from './recognition/code-refusal.ts';
 import { presentedCode } from './recognition/presented-code.ts';
@@ -45,6 +46,8 @@ type Taken = { readonly scan: Scan } & (
  *                  │            ├─ credential ──▶ identify ──▶ tell `scan`, `identified` ──▶ attach to the sale
  *                  └─ product ──▶ POS
  *                               └─ code of a phone ──▶ verify ──▶ the same ──▶ ask the server ──▶ tell `trust`
+ *
+ * A card that is not on this till is told so at once and the next scan is taken; see LookupDesk for what follows.
  */
 export class ScanDesk implements Closable {
   readonly #clock: Clock;
@@ -59,6 +62,7 @@ export class ScanDesk implements Closable {
   readonly #news: NewsBoard;
   readonly #passThrough: Pick<PassThrough, 'offer'>;
   readonly #linking: Pick<Linking, 'presented'>;
+  readonly #lookups: LookupDesk;
   readonly #queue: Taken[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
@@ -80,6 +84,8 @@ export class ScanDesk implements Closable {
     readonly passThrough: Pick<PassThrough, 'offer'>;
     /** Asks whether a bank card is to be linked. */
     readonly linking: Pick<Linking, 'presented'>;
+    /** Asks the server for cards that are not on this till. */
+    readonly lookups: LookupDesk;
   }) {
     this.#clock = options.clock;
     this.#random = options.random;
@@ -93,6 +99,7 @@ export class ScanDesk implements Closable {
     this.#news = options.news;
     this.#passThrough = options.passThrough;
     this.#linking = options.linking;
+    this.#lookups = options.lookups;
   }
 
   /** Takes a scan from a reader: recognises it, which takes no time, hands products on, enqueues and returns. */
@@ -119,9 +126,19 @@ export class ScanDesk implements Closable {
     const recognised = recognise(presented, this.#rules);
     if (recognised.kind !== 'credential') return { kind: 'refused', ...typedRefusal(recognised) };
     await this.#whenServing(REPLICA_WAIT_MS);
-    const identified = this.#identify(recognised.credential, null, this.#clock.monotonicMs());
-    this.#present(identified);
-    return { kind: 'identified', event: identified.event };
+    return this.#presentTyped(this.#identify(recognised.credential, null, this.#clock.monotonicMs()));
+  }
+
+  /** Who typed waits for what comes of it, if the server is asked. */
+  async #presentTyped(presented: DeskIdentification, judged?: JudgedCode): Promise<TypedOutcome> {
+    const { promise, resolve } = Promise.withResolvers<TypedOutcome>();
+    this.#present(presented, judged, (told) => {
+      resolve({
+        kind: 'identified',
+        event: told === undefined ? presented.event : withAnswer(presented.event, told),
+      });
+    });
+    return promise;
   }
 
   async #takeTypedCode(code: PresentedCode): Promise<TypedOutcome> {
@@ -129,10 +146,12 @@ export class ScanDesk implements Closable {
     if (judged.kind === 'refused') {
       return { kind: 'refused', code: judged.code, reason: errorCodes[judged.code][0] };
     }
-    const identified = this.#identify(judged.credential, null, this.#clock.monotonicMs(), judged.downgrade);
-    this.#present(identified);
-    this.#askServer(judged, identified);
-    return { kind: 'identified', event: identified.event };
+    const { credential, downgrade } = judged;
+    const readable = code.kind === 'unreadable' ? undefined : code;
+    return this.#presentTyped(
+      this.#identify(credential, null, this.#clock.monotonicMs(), downgrade, readable),
+      judged,
+    );
   }
 
   /** Takes no more scans, and resolves when those taken are done. */
@@ -236,15 +255,15 @@ export class ScanDesk implements Closable {
       return;
     }
     const { credential, downgrade } = judged;
-    const identified = this.#identify(credential, scanId, scan.receivedAtMonotonicMs, downgrade);
+    const readable = code.kind === 'unreadable' ? undefined : code;
+    const identified = this.#identify(credential, scanId, scan.receivedAtMonotonicMs, downgrade, readable);
     const outcome = {
       kind: 'credential',
       credential: credential.toString(),
       scheme: credential.scheme,
     } as const;
     this.#news.tell({ event: 'scan', scanId, readerId, outcome });
-    this.#present(identified);
-    this.#askServer(judged, identified);
+    this.#present(identified, judged);
   }
 
   async #judge(
@@ -256,11 +275,9 @@ export class ScanDesk implements Closable {
   }
 
   /** Nobody waits for the answer; when it comes, the identification is told to be worth more, or less. */
-  #askServer(judged: JudgedCode, { event, identified }: DeskIdentification): void {
-    if (identified.as.verdict !== 'known') return;
+  #askServer(judged: JudgedCode, { identificationId, kind }: Identified, verdict: string): void {
+    if (verdict !== 'known') return;
     this.#codes.askServer(judged, ({ trust, downgrade }: Trusted) => {
-      const { identificationId, kind } = identified;
-      const { verdict } = event.identification;
       const may = [...mayDo({ kind, trust, reach: 'online', verdict })];
       this.#news.tell({ event: 'trust', identificationId, trust, may, downgrade });
       this.#log.info({ event: 'scan.trust', identificationId, trust, downgrade });
@@ -273,12 +290,14 @@ export class ScanDesk implements Closable {
     scanId: string | null,
     sinceMs: number,
     downgrade: Downgrade | null = null,
+    code?: ReadableCode,
   ): DeskIdentification {
     const result = this.#identifier.identify(credential, this.#sales.current()?.basket);
     const tookMs = this.#clock.monotonicMs() - sinceMs;
     const identificationId = uuidV7(this.#clock.now(), this.#random);
     const { kind, trust } = credential;
     const masked = credential.toString();
+    const isAsked = result.ask !== undefined && this.#lookups.canAsk;
     return {
       event: {
         event: 'identified',
@@ -300,7 +319,10 @@ export class ScanDesk implements Closable {
         currency: result.currency,
         replicaAgeMs: result.replicaAgeMs,
         tookMs,
+        ...(isAsked ? { lookingUp: true } : {}),
       },
+      ...(isAsked ? { ask: result.ask } : {}),
+      ...(code === undefined ? {} : { code }),
       identified: {
         identificationId,
         credential: masked,
@@ -313,7 +335,16 @@ export class ScanDesk implements Closable {
     };
   }
 
-  #present({ event, identified }: DeskIdentification): void {
+  /**
+   * @param judged the phone's code it came from
+   * @param onFinal called with what came of asking the server, or nothing when it was not asked
+   */
+  #present(
+    presented: DeskIdentification,
+    judged?: JudgedCode,
+    onFinal: (told: LookedUpNews | undefined) => void = () => {},
+  ): void {
+    const { event, identified, ask } = presented;
     const { customer: before } = this.#sales.customerNow();
     const stays = staysWith(before, identified);
     this.#news.tell(stays && before !== undefined ? { ...event, keeps: before.identificationId } : event);
@@ -328,8 +359,32 @@ export class ScanDesk implements Closable {
     });
     if (stays) this.#sales.note(identified);
     else this.#sales.present(identified);
-    this.#linking.presented(before, identified);
+    if (ask === undefined) {
+      this.#linking.presented(before, identified);
+      if (judged !== undefined) this.#askServer(judged, identified, identification.verdict);
+      onFinal(undefined);
+      return;
+    }
+    // The next scan does not wait for it; the desk of lookups does when it closes.
+    void this.#lookups
+      .ask({ ...presented, ask }, before)
+      .then((settled) => {
+        onFinal(settled?.told);
+        const code = settled?.judged ?? judged;
+        if (code !== undefined && settled !== undefined) {
+          this.#askServer(code, identified, settled.told.identification.verdict);
+        }
+      })
+      .catch((error: unknown) => {
+        this.#log.error({ event: 'scan.lookup.failed', error: asError(error) });
+      });
   }
+}
+
+/** An identification as it stands once the server was asked. */
+function withAnswer({ lookingUp: _over, ...event }: IdentifiedNews, told: LookedUpNews): IdentifiedNews {
+  const { trust, may, downgrade, identification, offers, currency } = told;
+  return { ...event, trust, may, downgrade, identification, offers, currency };
 }
 
 /** What a bank card's alias is; nothing for other credentials. */
@@ -361,10 +416,4 @@ function withPassedOn(
     case 'claimed':
       return outcome;
   }
-}
-
-/** One identification as it is told, and as the sales take it. */
-interface DeskIdentification {
-  readonly event: IdentifiedNews;
-  readonly identified: Identified;
 }

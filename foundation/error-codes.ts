@@ -24,6 +24,10 @@ export const errorCodes = {
     'The identifier keys are not those this database was made with, or one that a rotation added is missing',
     'Restore the key files, all of them and in their order; docs/keys.md',
   ],
+  TILL_WIPED: [
+    'The server ordered this till to destroy its keys and data; it does not start again',
+    'If it was found again, set it up like a new till; docs/keys.md',
+  ],
   DATA_IN_USE: [
     'Another process works on the same data folder',
     'Stop the other process; never copy a data folder to a second till',
@@ -246,6 +250,14 @@ export const errorCodes = {
     'Send line totals that are quantity × unit price less discount',
   ],
   SALE_LIMIT: ['Too many sales are open on this till', 'Complete or void open sales'],
+  CARD_UNKNOWN: [
+    'The card belongs to nobody, by the word of the server or of a complete replica',
+    'Nothing: the sale is kept against the card, and points follow once it is somebody’s',
+  ],
+  CARD_UNREACHED: [
+    'The card is not on this till and the server did not answer in time',
+    'Nothing: the server settles the sale; if it repeats, check network and server',
+  ],
   LINK_NOT_OPEN: [
     'The question whether to link a bank card is no longer open, or never was',
     'Present the card again while the customer is identified by their own card or app',

@@ -46,6 +46,8 @@ function verdict(identification: Identification): string {
       return 'blocked: this card must not be used';
     case 'expired':
       return `expired since ${new Date(identification.since).toISOString().slice(0, 10)}`;
+    case 'unreached':
+      return 'not on this till, and the server did not answer: kept for the server to settle';
     case 'unknown':
       return 'unknown here: the sale is kept against the card, and the server settles it';
   }

@@ -26,7 +26,9 @@ export const Identification = z.discriminatedUnion('verdict', [
   z.strictObject({ verdict: z.literal('expired'), since: InstantMs }),
   z
     .strictObject({ verdict: z.literal('unknown') })
-    .describe('It belongs to nobody, by the word of the server or of a complete replica; the sale is kept against it'),
+    .describe(
+      'It belongs to nobody, by the word of the server or of a complete replica; the sale is kept against it',
+    ),
   z
     .strictObject({ verdict: z.literal('unreached') })
     .describe(
@@ -77,7 +79,11 @@ export const SeedingView = z.strictObject({
       'preparing: the server makes a snapshot; loading: what it holds is loaded; catching-up: what changed meanwhile',
     ),
   percent: z.int().min(0).max(100).nullable().describe('Of all that is to be loaded; null when nobody knows'),
-  ratePerSecond: z.number().min(0).nullable().describe('Customers and cards loaded in a second; null at first'),
+  ratePerSecond: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe('Customers and cards loaded in a second; null at first'),
 });
 
 /** Whether the till is well, in terms of what is missing. */
@@ -101,7 +107,9 @@ export const SyncView = z.strictObject({
     proven: z
       .boolean()
       .optional()
-      .describe('False while the file may be an older copy that was put back; nothing in it is relied on then'),
+      .describe(
+        'False while the file may be an older copy that was put back; nothing in it is relied on then',
+      ),
     seeding: SeedingView.nullable().optional().describe('A customer base being loaded; null when none is'),
   }),
 });
@@ -217,7 +225,9 @@ export const TillEvent = z.discriminatedUnion('event', [
     lookingUp: z
       .literal(true)
       .optional()
-      .describe('The server is being asked: the verdict is unreached, and the event looked-up follows within 150 ms'),
+      .describe(
+        'The server is being asked: the verdict is unreached, and the event looked-up follows within 150 ms',
+      ),
     keeps: Uuid.optional().describe(
       'A bank card takes nobody’s place: the identification that stays with the sale. This one can be attached by its id',
     ),

@@ -8,11 +8,12 @@ import type { Sales } from '../sale/sales.ts';
 import type { ReaderView, SyncView, TillEvent } from './events.ts';
 
 /** What the till tells of its own accord; `hello` is the API's to make. */
-export type TillNews = Exclude<TillEvent, { readonly event: 'hello' }> & {
+export type TillNews = Exclude<TillEvent, { readonly event: 'hello' | 'heartbeat' }> & {
   /** The one client with the POS's token that is told what was scanned; not part of what is sent. */
   readonly onlyFor?: string;
 };
 export type IdentifiedNews = Extract<TillEvent, { readonly event: 'identified' }>;
+export type LookedUpNews = Extract<TillEvent, { readonly event: 'looked-up' }>;
 
 interface TillStatus {
   readonly sync: SyncView;
@@ -61,14 +62,26 @@ export interface TillPort {
   readonly store: string;
   readonly sales: Pick<
     Sales,
-    'open' | 'putBasket' | 'attach' | 'detach' | 'complete' | 'void' | 'view' | 'openViews' | 'current'
+    | 'open'
+    | 'putBasket'
+    | 'attach'
+    | 'detach'
+    | 'complete'
+    | 'void'
+    | 'view'
+    | 'openViews'
+    | 'current'
+    | 'waiting'
   >;
   readonly claims: ClaimsPort;
   /** Has a reader that waits to be told read now. @throws StammkundeError READER_NOT_FOUND · READER_NOT_READY */
   requestRead(readerId: string): void;
   readonly linking: Pick<Linking, 'current' | 'answer' | 'withdraw'>;
   status(): TillStatus;
-  /** Takes a number typed by a person the way of a scan: recognised, identified, presented to the sales, told as event. */
+  /**
+   * Takes a number typed by a person the way of a scan: recognised, identified, presented to the sales, told as event.
+   * For a card that is not on this till the answer waits until the server was asked, 150 ms at most.
+   */
   identifyTyped(number: string): Promise<TypedOutcome>;
   /** Calls back with all that is told, changed sales included, in order. The returned function ends it. */
   onEvent(listener: (event: TillNews) => void): () => void;

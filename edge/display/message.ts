@@ -4,6 +4,8 @@ const known: Readonly<Record<EventMessage['payload']['event'], true>> = {
   hello: true,
   scan: true,
   identified: true,
+  'looked-up': true,
+  heartbeat: true,
   trust: true,
   sale: true,
   reader: true,

@@ -23,7 +23,9 @@ export type Scene =
       readonly customer: CustomerView;
       readonly offers: readonly OfferView[];
     }
+  | { readonly kind: 'looking-up'; readonly person: Person }
   | { readonly kind: 'unknown'; readonly person: Person }
+  | { readonly kind: 'unreached'; readonly person: Person }
   | { readonly kind: 'blocked'; readonly person: Person }
   | { readonly kind: 'expired'; readonly person: Person; readonly since: Instant }
   | { readonly kind: 'link-question'; readonly question: LinkQuestionView }
@@ -61,6 +63,8 @@ export function sceneOf(state: ViewState): Scene {
       };
     case 'unknown':
       return { kind: 'unknown', person };
+    case 'unreached':
+      return { kind: person.lookingUp ? 'looking-up' : 'unreached', person };
     case 'blocked':
       return { kind: 'blocked', person };
     case 'expired':

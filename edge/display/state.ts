@@ -1,4 +1,11 @@
-import type { EventMessage, Identification, ReaderView, SaleView, SyncView } from '../api/events.ts';
+import type {
+  EventMessage,
+  Identification,
+  ReaderView,
+  SaleView,
+  SyncView,
+  WaitingView,
+} from '../api/events.ts';
 import type { LinkingView } from '../linking/linking-view.ts';
 import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { OfferView } from '../../sync/contract/offer.ts';
@@ -7,7 +14,7 @@ import type { Instant } from '../../foundation/clock.ts';
 /*
  * What the page knows, folded from what the till tells.
  *
- *   link ──open──▶ hello ──▶ scan · identified · trust · sale · reader · sync ──▶ …
+ *   link ──open──▶ hello ──▶ scan · identified · looked-up · trust · sale · reader · sync ──▶ …
  *     ▲                                                              │
  *     └────────── lost: all that was known is forgotten ◀────────────┘
  *
@@ -45,6 +52,8 @@ export interface Person {
   /** The sale they were seen attached to; null before one. */
   readonly saleId: string | null;
   readonly sinceMs: number;
+  /** The server is being asked whose card it is. */
+  readonly lookingUp: boolean;
 }
 
 /** A scan that led to nothing, said for a moment. */
@@ -180,7 +189,8 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
         monotonicMs: state.monotonicMs,
         linking: linkingOf(payload.linking ?? null, state.monotonicMs),
       };
-      return payload.sale?.status === 'open' ? afterSale(fresh, payload.sale) : fresh;
+      if (payload.sale?.status === 'open') return afterSale(fresh, payload.sale);
+      return { ...fresh, ...waitingOf(payload.waiting ?? null, fresh) };
     }
     case 'scan':
       return afterScan(state, payload.outcome);
@@ -201,8 +211,26 @@ function afterMessage(state: ViewState, { payload }: EventMessage): ViewState {
           offers: payload.offers,
           saleId: null,
           sinceMs: state.monotonicMs,
+          lookingUp: payload.lookingUp === true,
         },
       };
+    case 'looked-up':
+      // An answer about somebody who has gone changes nothing.
+      return state.person?.identificationId === payload.identificationId
+        ? {
+            ...state,
+            currency: payload.currency ?? state.currency,
+            person: {
+              ...state.person,
+              trust: payload.trust,
+              identification: payload.identification,
+              offers: payload.offers,
+              lookingUp: false,
+            },
+          }
+        : state;
+    case 'heartbeat':
+      return state;
     case 'trust':
       return state.person?.identificationId === payload.identificationId
         ? { ...state, person: { ...state.person, trust: payload.trust } }
@@ -295,6 +323,27 @@ function personOf(state: ViewState, sale: SaleView): Person | null {
     offers: sale.offers,
     saleId: sale.saleId,
     sinceMs: same?.sinceMs ?? state.monotonicMs,
+    lookingUp: same?.lookingUp === true && customer.identification.verdict === 'unreached',
+  };
+}
+
+/** Who was identified before the page came, and waits for a sale to be opened. */
+function waitingOf(waiting: WaitingView | null, state: ViewState): Pick<ViewState, 'person' | 'currency'> {
+  if (waiting === null) return state;
+  const { identificationId, credential, trust, identification, offers, currency, waitedMs } = waiting;
+  return {
+    currency: currency ?? state.currency,
+    person: {
+      identificationId,
+      credential,
+      typed: trust === 'L0',
+      trust,
+      identification,
+      offers,
+      saleId: null,
+      sinceMs: state.monotonicMs - waitedMs,
+      lookingUp: false,
+    },
   };
 }
 

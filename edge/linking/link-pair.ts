@@ -16,7 +16,9 @@ export interface LinkPair {
  * be a partner's: it never takes the place of a customer who identified themselves.
  */
 export function staysWith(before: Identified | undefined, presented: Identified): boolean {
-  return presented.kind === 'bankcard' && before?.as.verdict === 'known' && before.kind !== 'bankcard';
+  // Who could not be asked about may be somebody all the same; the server will know.
+  const isSomebody = before?.as.verdict === 'known' || before?.as.verdict === 'unreached';
+  return presented.kind === 'bankcard' && isSomebody && before.kind !== 'bankcard';
 }
 
 /**
@@ -26,9 +28,9 @@ export function staysWith(before: Identified | undefined, presented: Identified)
 export function linkPairOf(before: Identified | undefined, presented: Identified): LinkPair | undefined {
   if (before === undefined) return undefined;
   const [card, self] = presented.kind === 'bankcard' ? [presented, before] : [before, presented];
-  if (card.kind !== 'bankcard' || card.as.verdict !== 'unknown' || card.bankCard === undefined) {
-    return undefined;
-  }
+  // Without the server nobody knows whether it is somebody's: it says so when it gets the link.
+  const isNobodys = card.as.verdict === 'unknown' || card.as.verdict === 'unreached';
+  if (card.kind !== 'bankcard' || !isNobodys || card.bankCard === undefined) return undefined;
   const { index, kind, trust, as } = self;
   if (kind === 'bankcard' || as.verdict !== 'known' || trust === 'L0') return undefined;
   return {

@@ -68,6 +68,26 @@ export function Hero({ scene, currency, now }: HeroProps): ReactNode {
           title={t.unknownCard}
           hint={t.unknownCardHint}
           card={<CardEnding credential={scene.person.credential} />}
+          code="CARD_UNKNOWN"
+        />
+      );
+    case 'looking-up':
+      return (
+        <MessagePanel
+          icon="look-up"
+          title={t.lookingUp}
+          hint={t.lookingUpHint}
+          card={<CardEnding credential={scene.person.credential} />}
+        />
+      );
+    case 'unreached':
+      return (
+        <MessagePanel
+          icon="no-answer"
+          title={t.unreachedCard}
+          hint={t.unreachedCardHint}
+          card={<CardEnding credential={scene.person.credential} />}
+          code="CARD_UNREACHED"
         />
       );
     case 'blocked':

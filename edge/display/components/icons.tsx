@@ -10,7 +10,9 @@ export type IconName =
   | 'rescan'
   | 'plug'
   | 'void'
-  | 'key';
+  | 'key'
+  | 'look-up'
+  | 'no-answer';
 
 /** Each state has a shape of its own as well as a colour, for those who do not see the colour. */
 const circle = <circle className="icon-ground" cx="48" cy="48" r="44" />;
@@ -91,6 +93,21 @@ const drawings: Readonly<Record<IconName, ReactNode>> = {
     <>
       {circle}
       <path d="M32 48h32" />
+    </>
+  ),
+  'look-up': (
+    <>
+      {square}
+      <circle cx="44" cy="44" r="17" fill="none" />
+      <path d="M56.5 56.5 71 71" />
+      <path className="icon-blink" d="M37 44h.1M44 44h.1M51 44h.1" />
+    </>
+  ),
+  'no-answer': (
+    <>
+      {diamond}
+      <path d="M36 60a11 11 0 0 1-1.5-21.9 14.5 14.5 0 0 1 27.8 2.6A9.8 9.8 0 0 1 61.5 60z" />
+      <path d="M48 45v5M48 55.5v.1" />
     </>
   ),
   key: (

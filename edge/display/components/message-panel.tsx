@@ -8,6 +8,8 @@ export function MessagePanel(props: {
   lead?: ReactNode;
   hint?: ReactNode;
   card?: ReactNode;
+  /** What a person on the phone is told it is called. */
+  code?: string;
 }): ReactNode {
   return (
     <div className="message">
@@ -16,6 +18,7 @@ export function MessagePanel(props: {
       {props.lead !== undefined && <p className="message-lead">{props.lead}</p>}
       {props.hint !== undefined && <p className="message-hint">{props.hint}</p>}
       {props.card}
+      {props.code !== undefined && <code className="message-code">{props.code}</code>}
     </div>
   );
 }

@@ -41,7 +41,13 @@ export const de: Texts = {
   articleMissing: 'passender Artikel fehlt noch',
 
   unknownCard: 'Unbekannte Karte',
-  unknownCardHint: 'Der Einkauf wird zu dieser Karte vorgemerkt. Punkte folgen, sobald sie zugeordnet ist.',
+  unknownCardHint:
+    'Sie gehört noch niemandem. Der Einkauf wird zu dieser Karte vorgemerkt, Punkte folgen, sobald sie zugeordnet ist.',
+  lookingUp: 'Karte wird gesucht …',
+  lookingUpHint: 'Sie ist nicht auf dieser Kasse, der Server wird gefragt.',
+  unreachedCard: 'Karte nicht auf dieser Kasse',
+  unreachedCardHint:
+    'Der Server antwortet gerade nicht. Der Einkauf wird zu dieser Karte vorgemerkt, der Server schreibt die Punkte gut.',
   blockedCard: 'Karte gesperrt',
   blockedCardHint: 'Keine Punkte, keine Angebote. Bitte an den Kundendienst verweisen.',
   expiredCard: 'Karte abgelaufen',
@@ -105,6 +111,14 @@ export const de: Texts = {
   nothingWaits: 'Alles übertragen',
   replicaLoading: 'Daten werden geladen',
   replicaUnknown: 'Datenstand unbekannt',
+  replicaUnproven: 'Kundendaten werden geprüft',
+  replicaUnverified: (ago) => `Zuletzt abgeglichen: ${ago}`,
+  seeding: 'Kundenstamm wird geladen …',
+  seedingPreparing: 'Kundenstamm wird vorbereitet …',
+  seedingCatchingUp: 'Letzte Änderungen werden geladen …',
+  seedingHint: 'Verkaufen geht. Karten fragt die Kasse beim Server nach.',
+  seedingPercent: (percent) => `${percent} %`,
+  seedingRate: (rate) => `${rate}/s`,
   replicaAge: (ago) => `Daten: ${ago}`,
   readersWait: (readers) => `Nicht bereit: ${readers}`,
 };

@@ -41,7 +41,13 @@ export const en: Texts = {
   articleMissing: 'matching article still missing',
 
   unknownCard: 'Unknown card',
-  unknownCardHint: 'The sale is kept against this card. Points follow once it is assigned.',
+  unknownCardHint:
+    'It belongs to nobody yet. The sale is kept against this card; points follow once it is assigned.',
+  lookingUp: 'Looking the card up …',
+  lookingUpHint: 'It is not on this till; the server is being asked.',
+  unreachedCard: 'Card not on this till',
+  unreachedCardHint:
+    'The server does not answer at the moment. The sale is kept against this card, and the server credits the points.',
   blockedCard: 'Card blocked',
   blockedCardHint: 'No points, no offers. Please refer to customer service.',
   expiredCard: 'Card expired',
@@ -105,6 +111,14 @@ export const en: Texts = {
   nothingWaits: 'All transferred',
   replicaLoading: 'Loading data',
   replicaUnknown: 'Age of data unknown',
+  replicaUnproven: 'Checking customer data',
+  replicaUnverified: (ago) => `Last compared: ${ago}`,
+  seeding: 'Loading the customer base …',
+  seedingPreparing: 'The customer base is being prepared …',
+  seedingCatchingUp: 'Loading the latest changes …',
+  seedingHint: 'You can sell. The till asks the server about cards.',
+  seedingPercent: (percent) => `${percent}%`,
+  seedingRate: (rate) => `${rate}/s`,
   replicaAge: (ago) => `Data: ${ago}`,
   readersWait: (readers) => `Not ready: ${readers}`,
 };

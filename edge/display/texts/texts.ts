@@ -44,6 +44,10 @@ export interface Texts {
 
   readonly unknownCard: string;
   readonly unknownCardHint: string;
+  readonly lookingUp: string;
+  readonly lookingUpHint: string;
+  readonly unreachedCard: string;
+  readonly unreachedCardHint: string;
   readonly blockedCard: string;
   readonly blockedCardHint: string;
   readonly expiredCard: string;
@@ -107,6 +111,14 @@ export interface Texts {
   readonly nothingWaits: string;
   readonly replicaLoading: string;
   readonly replicaUnknown: string;
+  readonly replicaUnproven: string;
+  readonly replicaUnverified: (ago: string) => string;
+  readonly seeding: string;
+  readonly seedingPreparing: string;
+  readonly seedingCatchingUp: string;
+  readonly seedingHint: string;
+  readonly seedingPercent: (percent: string) => string;
+  readonly seedingRate: (rate: string) => string;
   readonly replicaAge: (ago: string) => string;
   readonly readersWait: (readers: string) => string;
 }
