@@ -3,6 +3,7 @@ import type { Instant } from '../../foundation/clock.ts';
 import { BLIND_INDEX_PATTERN } from '../../sync/contract/blind-index.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
+import { memberAccount } from '../ledger/accounts.ts';
 import { changeOwnership } from '../ledger/claim.ts';
 import { REDACTED_INDEX, redactIndexes } from './redact-indexes.ts';
 import type { Redacted } from './redact-indexes.ts';
@@ -57,7 +58,7 @@ export async function eraseCustomer(
   await sql`
     insert into erased_index (index, at) select index, ${now}::bigint from unnest(${free}::text[]) as n(index)
     on conflict (index) do update set at = excluded.at`.execute(tx);
-  const redacted = await redactIndexes(tx, free, await readProofs(tx, id));
+  const redacted = await redactIndexes(tx, free, await readEntries(tx, id));
   const consents = await redactConsents(tx, id);
 
   const { rows } = await sql<{ xid: string; seq: number }>`
@@ -84,14 +85,17 @@ async function readFormerIndexes(
   return rows.map(({ index }) => index).filter((index) => BLIND_INDEX_PATTERN.test(index));
 }
 
-/** The journal entries in which they linked cards, or took them back. */
-async function readProofs(tx: DatabaseTransaction, id: string): Promise<readonly string[]> {
+/** The journal entries in which they linked cards or took them back, and those of sales that earned them points. */
+async function readEntries(tx: DatabaseTransaction, id: string): Promise<readonly string[]> {
   const { rows } = await sql<{ id: string }>`
     select j.id from (
       select split_part(substr(proof_ref, 9), '/', 1) as till, split_part(proof_ref, '/', 2)::uuid as incarnation,
              split_part(proof_ref, '/', 3)::bigint as seq
       from consent_event where subject_ref = ${id}::uuid and proof_ref like 'journal:%') p
-    join till_journal j on j.till = p.till and j.incarnation = p.incarnation and j.seq = p.seq`.execute(tx);
+    join till_journal j on j.till = p.till and j.incarnation = p.incarnation and j.seq = p.seq
+    union
+    select j.id from ledger_posting p join till_journal j on j.id = p.transaction_id
+    where p.account_id = ${memberAccount(id)}`.execute(tx);
   return rows.map((row) => row.id);
 }
 

@@ -24,26 +24,26 @@ export interface Redacted {
  * Takes blind indexes out of journals and ledger, for good. An entry keeps the hash it came with, so that a repeated
  * delivery is still known and the chain still holds; it is its text that says less. To be called with the lock on
  * ownership of cards.
- * @param linkedBy ids of further entries to look into: a link names several cards, of which only the first is indexed
+ * @param others ids of further entries that are the person's
  */
 export async function redactIndexes(
   tx: DatabaseTransaction,
   indexes: readonly BlindIndex[],
-  linkedBy: readonly string[] = [],
+  others: readonly string[] = [],
 ): Promise<Redacted> {
   // Set for consents as well, which the caller may go on with; it ends with the transaction.
   await sql`select set_config('stammkunde.erasing', 'on', true)`.execute(tx);
   if (indexes.length === 0) return { entries: 0, accounts: 0 };
   const list = [...indexes];
   const { rows: entries } = await sql`
-    update till_journal j set body = ${overwritten(sql`j.body`, list)}
+    update till_journal j set body = ${overwritten(sql`j.body`)}
     where j.id = any(array(
         select t.id from till_journal t
         where ${CARD_OF_ENTRY} = any(${list}::text[]) and t.body like '%"index":"%')
-      || ${[...linkedBy]}::uuid[])
+      || ${[...others]}::uuid[])
     returning j.id`.execute(tx);
   const { rows: quarantined } = await sql`
-    update journal_quarantine q set body = ${overwritten(sql`q.body`, list)}
+    update journal_quarantine q set body = ${overwritten(sql`q.body`)}
     where exists (select from unnest(${list}::text[]) as n(index) where position(n.index in q.body) > 0)
     returning q.id`.execute(tx);
   const { rows: accounts } = await sql<{ id: string; name: string }>`
@@ -91,7 +91,7 @@ export async function reapplyErasures(database: Database): Promise<number> {
   }
 }
 
-/** A text with each of the indexes overwritten. */
-function overwritten(text: RawBuilder<unknown>, indexes: readonly BlindIndex[]): RawBuilder<unknown> {
-  return indexes.reduce((left, index) => sql`replace(${left}, ${index}, ${REDACTED_INDEX})`, text);
+/** The text of an entry with every card it names overwritten: an entry is about the cards of one person. */
+function overwritten(body: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`regexp_replace(${body}, '"index":"[A-Za-z0-9_-]{43}"', ${`"index":"${REDACTED_INDEX}"`}, 'g')`;
 }

@@ -88,7 +88,7 @@ export async function readFeedHeads(db: Queries, epoch: string): Promise<FeedHea
   };
 }
 
-/** A collection ends with its last row or its last tombstone. */
+/** A collection ends with its last row or its last tombstone, even if that was purged. */
 async function readEnds(
   db: Queries,
   collections: readonly ReplicaCollection[],
@@ -101,6 +101,8 @@ async function readEnds(
           sql`(select ${sql.lit(collection)} as collection, f.xid::text as xid, f.seq from feed_tombstone f
                where f.collection = ${sql.lit(collection)} and ${isComplete('f')}
                order by f.xid desc, f.seq desc limit 1)`,
+          sql`(select f.collection, f.xid::text as xid, f.seq from feed_purged f
+               where f.collection = ${sql.lit(collection)})`,
         ]
       : []),
   ]);

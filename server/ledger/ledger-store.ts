@@ -54,6 +54,7 @@ export interface TrialBalance {
   /** Balance by class of account: member, unclaimed, issued, redeemed, adjust. */
   readonly classes: Readonly<Record<string, number>>;
   readonly customerPoints: number;
+  /** Of all members but those who were erased: their accounts stay, and are nobody's. */
   readonly memberBalances: number;
   /** Accounts whose stored balance is not the sum of their lines. */
   readonly accountsOff: number;
@@ -86,7 +87,9 @@ export async function readTrialBalance(db: Queries): Promise<TrialBalance> {
       (select count(*) from ledger_transaction)::bigint as transactions,
       (select jsonb_object_agg(class, points) from classes) as classes,
       coalesce((select sum(points) from customer), 0)::bigint as customer_points,
-      coalesce((select points from classes where class = 'member'), 0)::bigint as member_balances,
+      (coalesce((select points from classes where class = 'member'), 0)
+       - coalesce((select sum(s.points) from customer_erasure e join sums s on s.id = 'member:' || e.customer_id
+                   where not exists (select from customer c where c.id = e.customer_id)), 0))::bigint as member_balances,
       (select count(*) from ledger_account a full join sums s on s.id = a.id
        where coalesce(a.balance, 0) <> coalesce(s.points, 0))::bigint as accounts_off,
       (select count(*) from customer c left join ledger_account a on a.id = 'member:' || c.id
