@@ -8,13 +8,17 @@ import { promisify } from 'node:util';
 import { readKeyRing } from '../../edge/key-ring.ts';
 import { CustomerReplica } from '../../edge/replica/customer-replica.ts';
 import { openWriterInProcess } from '../../edge/replica/in-process-writer.ts';
+import type { OpenWriter } from '../../edge/replica/replica-writer.ts';
+import { writerInThread } from '../../edge/replica/thread/thread-writer.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import { createLog } from '../../foundation/log.ts';
+import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { newSecret, writeSecretFile } from '../../foundation/secret-file.ts';
 import { POPULATION_VERSION, Population } from '../../simulator/population.ts';
 import { waitUntil } from '../../simulator/wait-until.ts';
 import { BlindIndexer } from '../../sync/contract/blind-index.ts';
+import { projectFile } from '../support/run-program.ts';
 import { PopulationFeed } from './population-feed.ts';
 
 /** The programme the benchmark's till belongs to. */
@@ -64,13 +68,28 @@ export async function filledTill(
   return tillIn(folder);
 }
 
-/** Of the program text that decides what a replica's file looks like: changed text, another file. */
+/** The program text that decides what a replica's file looks like, files and folders. */
+const LAYOUT = [
+  'edge/replica/storage',
+  'edge/replica/collections.ts',
+  'edge/replica/generation-files.ts',
+  'edge/replica/replica-note.ts',
+  'edge/replica/replica-seal.ts',
+  'edge/replica/replica.ts',
+  'sync/contract/range-hash.ts',
+  'sync/contract/replica-documents.ts',
+];
+
+/** Changed text, another file. */
 function storageFingerprint(): string {
-  const folder = fileURLToPath(new URL('../../edge/replica/', import.meta.url));
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted();
   const hash = createHash('sha256');
-  for (const name of names.filter((each) => each.endsWith('.ts')))
-    hash.update(readFileSync(join(folder, name)));
+  for (const path of LAYOUT.map(projectFile)) {
+    const names = path.endsWith('.ts') ? [''] : readdirSync(path).toSorted();
+    for (const name of names) {
+      const file = join(path, name);
+      if (file.endsWith('.ts')) hash.update(readFileSync(file));
+    }
+  }
   return hash.digest('hex').slice(0, 8);
 }
 
@@ -81,7 +100,8 @@ export function replicaMb(till: FilledTill): number {
   return Math.round(bytes / 1e5) / 10;
 }
 
-function tillIn(relative: string): FilledTill {
+/** The files of a till in its folder. */
+export function tillIn(relative: string): FilledTill {
   const folder = resolve(relative);
   return {
     dataFolder: join(folder, 'data'),
@@ -112,15 +132,7 @@ export async function fillTill(
     clock.now(),
   );
   const log = createLog({ name: 'fill', level: 'warn' });
-  const replica = await CustomerReplica.open(
-    {
-      folder: till.replicaFolder,
-      key: keys.replica,
-      owner: `${BENCH_TENANT}/${BENCH_TILL}`,
-      openWriter: openWriterInProcess,
-    },
-    { clock, random, log, onChange: () => {} },
-  );
+  const replica = await openReplica(till, openWriterInProcess, { clock, random, log });
   try {
     replica.follow(feed);
     await waitUntil(async () => (replica.caughtUpAt === null ? undefined : true), {
@@ -132,4 +144,24 @@ export async function fillTill(
   } finally {
     await replica.close();
   }
+}
+
+/** The replica of a till as its daemon has it. */
+export function openFilledReplica(till: FilledTill, ports: Ports): Promise<CustomerReplica> {
+  return openReplica(till, writerInThread(), ports);
+}
+
+interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+function openReplica(till: FilledTill, openWriter: OpenWriter, ports: Ports): Promise<CustomerReplica> {
+  const { replica } = readKeyRing(till);
+  const owner = `${BENCH_TENANT}/${BENCH_TILL}`;
+  return CustomerReplica.open(
+    { folder: till.replicaFolder, key: replica, owner, openWriter },
+    { ...ports, onChange: () => {} },
+  );
 }

@@ -1,5 +1,6 @@
 import { asError } from '../../foundation/errors.ts';
 import { identifyBench } from './identify.ts';
+import { lookupsBench } from './lookups.ts';
 import { passThroughBench } from './pass-through.ts';
 import { replicaBench } from './replica/replica.ts';
 import { stormBench } from './storm/storm.ts';
@@ -8,6 +9,7 @@ const USAGE = [
   'npm run bench -- identify [--customers N] [--scans N] [--json]',
   'npm run bench -- pass-through [--scans N] [--json]',
   'npm run bench -- replica [--documents N] [--peers NAME,…] [--json]',
+  'npm run bench -- lookups [--customers N] [--lookups N] [--json]',
   'npm run bench -- storm [--customers N] [--changes N] [--json]',
   '',
 ].join('\n');
@@ -20,6 +22,8 @@ try {
     await passThroughBench(args);
   } else if (name === 'replica') {
     await replicaBench(args);
+  } else if (name === 'lookups') {
+    await lookupsBench(args);
   } else if (name === 'storm') {
     await stormBench(args);
   } else {
