@@ -2,10 +2,12 @@ import { createPublicKey, hkdfSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { ProgrammerError, StammkundeError } from '../foundation/errors.ts';
+import type { Random } from '../foundation/random.ts';
 import { KEY_BYTES } from '../foundation/secret-file.ts';
 import { keySourceOf, weakestProtection } from '../foundation/secret-source.ts';
 import type { KeyProtection, SecretSource } from '../foundation/secret-source.ts';
 import { identifierKeyName } from '../sync/contract/blind-index.ts';
+import { withWipeKey } from './wipe-key.ts';
 
 /** The keys a till works with, in memory only. */
 export interface KeyRing {
@@ -34,20 +36,33 @@ export interface KeyPlaces {
   readonly serverPublicKeyFile: string;
 }
 
+/** What a key ring needs of where the till runs. */
+export interface Machine {
+  /** What `$CREDENTIALS_DIRECTORY` says, where systemd started the program. */
+  readonly credentialsFolder?: string | undefined;
+  /** Where the second half of a sealed key lies, or is made; without it a sealed key is used as it is. */
+  readonly dataFolder?: string;
+  readonly random?: Random;
+}
+
 /**
  * Reads the keys. The till key never encrypts anything itself: replica, journal and app codes each get a key derived
  * from it (HKDF-SHA-256, RFC 5869).
- * @param credentialsFolder what `$CREDENTIALS_DIRECTORY` says, where systemd started the program
  * @throws StammkundeError KEY_UNREADABLE · KEY_EXPOSED
  */
-export function readKeyRing(places: KeyPlaces, credentialsFolder?: string): KeyRing {
+export function readKeyRing(places: KeyPlaces, machine: Machine = {}): KeyRing {
   const [till, ...identifiers] = [
     places.tillKeyFile,
     places.identifierKeyFile,
     ...(places.addedIdentifierKeyFiles ?? []),
-  ].map((place) => keySourceOf(place, credentialsFolder));
+  ].map((place) => keySourceOf(place, machine.credentialsFolder));
   if (till === undefined) throw new ProgrammerError('a till has a key');
-  const tillKey = till.read();
+  const { dataFolder, random } = machine;
+  const read = till.read();
+  const tillKey =
+    till.protection === 'file' || dataFolder === undefined || random === undefined
+      ? read
+      : withWipeKey(read, dataFolder, random);
   const derive = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', tillKey, 'stammkunde', `${purpose}/v1`, KEY_BYTES));
   const identifier = identifiers.map((source) => source.read());

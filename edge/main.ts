@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SystemClock } from '../foundation/clock.ts';
 import { withDeadline } from '../foundation/deadline.ts';
-import { StammkundeError, asError } from '../foundation/errors.ts';
+import { StammkundeError, asError, isFault } from '../foundation/errors.ts';
 import { createLog } from '../foundation/log.ts';
 import { SystemRandom } from '../foundation/random.ts';
 import { programVersion } from '../foundation/version.ts';
@@ -18,6 +18,8 @@ const USAGE = `stammkunde-edge: the daemon on the till
 `;
 /** How long closing may take before the process ends regardless; everything taken is on the disk already. */
 const CLOSE_DEADLINE_MS = 10_000;
+/** The till was wiped: starting it again is of no use (systemd: RestartPreventExitStatus=). */
+const EXIT_WIPED = 3;
 
 const clock = new SystemClock();
 
@@ -100,9 +102,14 @@ async function main(): Promise<void> {
     log.error({ event: 'process.unhandled', error: asError(reason) }),
   );
   // Only now: telling of readers or checking a configuration needs none of it.
-  const { Till } = await import('./till.ts');
+  const [{ Till }, { obeyWipe, wipePlacesOf }] = await Promise.all([
+    import('./till.ts'),
+    import('./wipe/wipe.ts'),
+  ]);
   const credentialsFolder = process.env['CREDENTIALS_DIRECTORY'];
+  const wipeOrdered = Promise.withResolvers<void>();
   const till = await Till.open(config, {
+    onWipeOrdered: wipeOrdered.resolve,
     clock,
     random: new SystemRandom(),
     log,
@@ -112,6 +119,13 @@ async function main(): Promise<void> {
   process.stdout.write(`stammkunde-edge ${config.till} is ready: ${till.apiUrl}\n`);
 
   let ending = false;
+  // An order comes before anything else, a signal included.
+  void wipeOrdered.promise
+    .then(() => {
+      ending = true;
+      return obeyWipe(till, wipePlacesOf(config), { clock, log });
+    })
+    .then(() => process.exit(EXIT_WIPED));
   const end = (signal: string): void => {
     if (ending) return;
     ending = true;
@@ -135,5 +149,5 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   process.stderr.write(`stammkunde-edge: ${asError(error).message}\n`);
-  process.exit(1);
+  process.exit(isFault(error, 'TILL_WIPED') ? EXIT_WIPED : 1);
 });

@@ -21,7 +21,7 @@ import { AppCodeVerifier } from './app-code/app-code-verifier.ts';
 import { CodeBook } from './app-code/code-book.ts';
 import { CodeDesk } from './app-code/code-desk.ts';
 import { TrustedTime } from './app-code/trusted-time.ts';
-import type { ReaderView, SyncView } from './api/events.ts';
+import type { ReaderView, SyncView, SeedingView } from './api/events.ts';
 import { LocalApi } from './api/local-api.ts';
 import type { TillPort } from './api/till-port.ts';
 import type { EdgeConfig } from './config.ts';
@@ -36,7 +36,7 @@ import { LookupDesk } from './lookup-desk.ts';
 import { NewsBoard } from './news-board.ts';
 import { PassThrough } from './pass-through/pass-through.ts';
 import { CustomerReplica } from './replica/customer-replica.ts';
-import type { OpenWriter } from './replica/replica-writer.ts';
+import type { OpenWriter, SeedingProgress } from './replica/replica-writer.ts';
 import { writerInThread } from './replica/thread/thread-writer.ts';
 import { ruleBookOf } from './rule-book-of.ts';
 import { Sales } from './sale/sales.ts';
@@ -259,6 +259,7 @@ export class Till implements Closable {
             versions: journal,
             sessions: { next: () => journal.nextSession() },
             noticeJitterMs: config.replica.noticeJitterMs,
+            store: config.store,
             openBus: (opening) => MqttBus.open(brokerOf(config), { ...opening, clock, random, log }),
             clock,
             random,
@@ -302,7 +303,7 @@ export class Till implements Closable {
       );
       server = link;
       const syncView = (): SyncView => {
-        const { caughtUpAt } = replica;
+        const { caughtUpAt, verifiedAt, proven, seeding } = replica.status;
         return {
           server: link.status.connected ? 'connected' : 'disconnected',
           unconfirmed: journal.unconfirmed,
@@ -313,6 +314,9 @@ export class Till implements Closable {
             credentials: replica.count('credentials'),
             caughtUpAt,
             ageMs: ageMs(),
+            verifiedAt,
+            proven,
+            seeding: seeding === null ? null : seedingView(seeding),
           },
         };
       };
@@ -396,6 +400,14 @@ export class Till implements Closable {
   close(): Promise<void> {
     return this.#opened.close();
   }
+}
+
+function seedingView({ phase, documents, documentsTotal, ratePerSecond }: SeedingProgress): SeedingView {
+  const percent =
+    documentsTotal === null || documentsTotal === 0
+      ? null
+      : Math.min(100, Math.floor((100 * documents) / documentsTotal));
+  return { phase, percent, ratePerSecond };
 }
 
 function doubleReadRules({ doubleReads }: EdgeConfig): DoubleReadRules {

@@ -10,9 +10,10 @@ import { CommandListener } from './commands.ts';
 import type { AppCodeConfirm, CodeVerdict, RotatingCodeVerify } from './contract/code-requests.ts';
 import type { BlindIndex } from './contract/blind-index.ts';
 import type { FeedPage, FeedPosition } from './contract/feed.ts';
-import type { TenantId } from './contract/ids.ts';
+import type { StoreId, TenantId } from './contract/ids.ts';
 import type { LookupAnswer } from './contract/lookup.ts';
 import type { EntryVerdict, FeedUrgent } from './contract/messages.ts';
+import type { BucketAnswer, RangesAnswer } from './contract/ranges.ts';
 import type { ReplicaCollection } from './contract/replica-documents.ts';
 import { topicsOf } from './contract/topics.ts';
 import { JournalUpload } from './journal-upload.ts';
@@ -23,6 +24,7 @@ import type { PresenceTimes, SessionNumbers, TillHealth } from './presence.ts';
 import { FeedClient } from './replica-feed.ts';
 import { RequestClient } from './request.ts';
 import type { RequestLimits } from './request.ts';
+import type { SnapshotQuestions } from './snapshot-client.ts';
 import { StatementReader } from './statement-reader.ts';
 import type { UploadLimits } from './upload-window.ts';
 
@@ -38,6 +40,8 @@ export interface TillLinkOptions {
   readonly sessions: SessionNumbers;
   /** How long a till waits at most before it follows a notice that reached all of them. */
   readonly noticeJitterMs: number;
+  /** Where the till stands: decides what its replica holds. */
+  readonly store?: StoreId;
   /** Opens the bus with the subscriptions and the will it is given; the link closes it. */
   readonly openBus: (opening: BusOpening) => Promise<Bus>;
   readonly clock: Clock;
@@ -57,6 +61,8 @@ export interface TillLinkHandlers {
   onUrgent(urgent: FeedUrgent): void;
   /** The replica is to be dropped and loaded anew. */
   onReseed(): void;
+  /** The till is to destroy what it holds, if its journal is of that incarnation; null: of any. Must hold when it returns. */
+  onWipe?(incarnation: string | null): void;
   /** The server told its time, ms since the epoch, in an answer to a question just asked. */
   onServerTime?(at: number): void;
   /** {@link TillLink.status} may have changed. */
@@ -74,6 +80,8 @@ export interface LinkStatus {
 
 /** The till's end of the wire: one bus, and everything that travels on it. */
 export class TillLink implements Closable {
+  /** How a SnapshotClient asks for snapshots. */
+  readonly snapshots: SnapshotQuestions;
   readonly #opened: Opened;
   readonly #bus: Bus;
   readonly #reader: StatementReader;
@@ -90,6 +98,7 @@ export class TillLink implements Closable {
     readonly feed: FeedClient;
     readonly requests: RequestClient;
     readonly presence: Presence;
+    readonly store: StoreId | undefined;
   }) {
     this.#opened = parts.opened;
     this.#bus = parts.bus;
@@ -98,6 +107,13 @@ export class TillLink implements Closable {
     this.#feed = parts.feed;
     this.#requests = parts.requests;
     this.#presence = parts.presence;
+    const { requests, store } = parts;
+    this.snapshots = {
+      ask: (question) =>
+        requests.ask(
+          question.kind === 'snapshot.offer' && store !== undefined ? { ...question, store } : question,
+        ),
+    };
   }
 
   /** Usable at once, with or without a network. @throws whatever `openBus` throws, leaving nothing behind */
@@ -136,6 +152,7 @@ export class TillLink implements Closable {
       random,
       log,
       maxJitterMs: options.noticeJitterMs,
+      ...(options.store === undefined ? {} : { store: options.store }),
       onBehind: (collection) => handlers.onBehind(collection),
       onUrgent: (urgent) => handlers.onUrgent(urgent),
     });
@@ -149,6 +166,9 @@ export class TillLink implements Closable {
         switch (command.kind) {
           case 'reseed':
             handlers.onReseed();
+            break;
+          case 'wipe':
+            handlers.onWipe?.(command.incarnation);
             break;
           case 'receipt':
             upload.resendAfter(command.contiguous);
@@ -180,7 +200,7 @@ export class TillLink implements Closable {
         opened.add(part);
       }
       opened.add(feed);
-      return new TillLink({ opened, bus, reader, upload, feed, requests, presence });
+      return new TillLink({ opened, bus, reader, upload, feed, requests, presence, store: options.store });
     } catch (error) {
       await opened.close();
       throw error;
@@ -198,6 +218,21 @@ export class TillLink implements Closable {
   /** A full page of the feed; see {@link FeedClient.pull}. */
   pull(collection: ReplicaCollection, after: FeedPosition | null, limit: number): Promise<FeedPage> {
     return this.#feed.pull(collection, after, limit);
+  }
+
+  /** Hashes of what the server has of a collection; see {@link FeedClient.ranges}. */
+  ranges(collection: ReplicaCollection, at: FeedPosition): Promise<RangesAnswer> {
+    return this.#feed.ranges(collection, at);
+  }
+
+  /** The documents of one bucket; see {@link FeedClient.bucket}. */
+  bucket(
+    collection: ReplicaCollection,
+    bucket: number,
+    after: string | null,
+    limit: number,
+  ): Promise<BucketAnswer> {
+    return this.#feed.bucket(collection, bucket, after, limit);
   }
 
   /**

@@ -166,6 +166,10 @@ export const Command = z.discriminatedUnion('kind', [
     kind: z.literal('receipt').describe('Send everything after `contiguous` again'),
     contiguous: z.int().min(0),
   }),
+  z.strictObject({
+    kind: z.literal('wipe').describe('Destroy the keys, then the data, and do not start again'),
+    incarnation: Uuid.nullable().describe('The journal that is meant: a till enrolled anew under the same name is not; null: any'),
+  }),
 ]);
 export type Command = z.infer<typeof Command>;
 

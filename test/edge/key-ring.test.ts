@@ -35,7 +35,7 @@ test('keys of files and keys of systemd are the same keys, and the till says whi
       addedIdentifierKeyFiles: [{ credential: 'second' }],
       serverPublicKeyFile,
     },
-    file('credentials'),
+    { credentialsFolder: file('credentials') },
   );
   expect(files.protection).toBe('file');
   expect(sealed.protection).toBe('credential');
@@ -47,7 +47,23 @@ test('keys of files and keys of systemd are the same keys, and the till says whi
 test('one key in a file is enough for the till to count as one with files', () => {
   const ring = readKeyRing(
     { tillKeyFile: { credential: 'till' }, identifierKeyFile: file('first.key'), serverPublicKeyFile },
-    file('credentials'),
+    { credentialsFolder: file('credentials') },
   );
   expect(ring.protection).toBe('file');
+});
+
+test('what a sealed key encrypts needs a second key on the disk, which a wipe can destroy', () => {
+  const places = {
+    tillKeyFile: { credential: 'till' },
+    identifierKeyFile: { credential: 'first' },
+    serverPublicKeyFile,
+  };
+  const dataFolder = file('data');
+  const machine = { credentialsFolder: file('credentials'), dataFolder, random };
+  const made = readKeyRing(places, machine);
+  expect(readKeyRing(places, machine).journal).toEqual(made.journal);
+  expect(made.journal).not.toEqual(readKeyRing(places, { credentialsFolder: file('credentials') }).journal);
+  rmSync(join(dataFolder, 'wipe.key'));
+  writeFileSync(join(dataFolder, 'journal.db'), '');
+  expect(() => readKeyRing(places, machine)).toThrow('KEY_UNREADABLE');
 });
