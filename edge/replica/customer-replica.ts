@@ -134,11 +134,13 @@ export class CustomerReplica implements Closable {
 
   /** What is known of a credential; undefined also while nothing can be read. */
   credential(index: string): CredentialDocument | undefined {
+    if (this.#overlay.isGone('credentials', index)) return undefined;
     return this.#overlay.credential(index) ?? this.#ask((reader) => reader.credential(index));
   }
 
   /** What is known of a customer; undefined also while nothing can be read. */
   customer(id: string): CustomerDocument | undefined {
+    if (this.#overlay.isGone('customers', id)) return undefined;
     return this.#overlay.customer(id) ?? this.#ask((reader) => reader.customer(id));
   }
 

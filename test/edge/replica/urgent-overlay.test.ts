@@ -28,6 +28,26 @@ describe('what is urgent', () => {
     expect(overlay.customer(customerId(1))).toBeUndefined();
   });
 
+  test('an erased customer and their cards are gone until the feed has passed it', () => {
+    const overlay = new UrgentOverlay();
+    overlay.apply(blocked(1, at(8)));
+    overlay.apply({
+      position: at(9),
+      credentials: [],
+      customers: [],
+      erased: { credentials: [cardIndex(1)], customers: [customerId(1)] },
+    });
+    expect(overlay.credential(cardIndex(1))).toBeUndefined();
+    expect(overlay.isGone('credentials', cardIndex(1))).toBe(true);
+    expect(overlay.isGone('customers', customerId(1))).toBe(true);
+    expect(overlay.isGone('credentials', cardIndex(2))).toBe(false);
+    overlay.passed('credentials', at(8));
+    expect(overlay.isGone('credentials', cardIndex(1))).toBe(true);
+    overlay.passed('credentials', at(9));
+    expect(overlay.isGone('credentials', cardIndex(1))).toBe(false);
+    expect(overlay.isGone('customers', customerId(1))).toBe(true);
+  });
+
   test('does not hide what the replica has from later', () => {
     const overlay = new UrgentOverlay();
     overlay.passed('credentials', at(20));
