@@ -9,6 +9,7 @@ import { LineFrameReader } from '../../../drivers/transport/serial-line.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { captured } from '../captured-frames.ts';
 import { asText, text } from '../hex.ts';
+import { fuzzInputs, Slices } from '../../support/slices.ts';
 
 /** Frames as text, noise as `reason:bytes`. */
 function shown(pieces: readonly (Frame | Noise)[]): string[] {
@@ -178,9 +179,6 @@ test('a scanner that restarts sends garbage; the scan after it is whole', async 
   expect(sink.noise).toEqual([{ kind: 'noise', reason: 'unfinished', bytes: 8 }]);
 });
 
-// STAMMKUNDE_FUZZ=1000000 for the long run.
-const FUZZ_INPUTS = Number(process.env['STAMMKUNDE_FUZZ'] ?? 20_000);
-
 test('no input makes the framer throw, hold more than its limit, lose a byte, or take long', () => {
   const framing: fc.Arbitrary<DelimitedFraming> = fc.record({
     terminators: fc.subarray(['cr', 'lf', 'crlf', 'tab', 'eot'] as const),
@@ -193,16 +191,19 @@ test('no input makes the framer throw, hold more than its limit, lose a byte, or
       .array(fc.constantFrom(2, 3, 4, 9, 10, 13, 0x41), { maxLength: 60 })
       .map((telling) => Uint8Array.from(telling)),
   );
-  let longestMs = 0;
+  const slices = new Slices('serial framing');
   fc.assert(
     fc.property(framing, bytes, (how, sent) => {
       const framer = new DelimitedFramer(how);
-      const start = process.threadCpuUsage();
-      const pieces = [...framer.push(sent)];
+      const pieces = [
+        ...slices.measure(
+          sent,
+          () => framer.push(sent),
+          () => new DelimitedFramer(how).push(sent),
+        ),
+      ];
       expect(framer.bufferedBytes).toBeLessThanOrEqual(how.limitBytes ?? 0);
       pieces.push(...framer.discard());
-      const { user, system } = process.threadCpuUsage(start);
-      longestMs = Math.max(longestMs, (user + system) / 1000);
       const data = pieces.reduce(
         (sum, piece) => sum + (piece.kind === 'frame' ? piece.bytes.length : piece.bytes),
         0,
@@ -212,8 +213,7 @@ test('no input makes the framer throw, hold more than its limit, lose a byte, or
       expect(data).toBeGreaterThanOrEqual(sent.length - meaning);
       expect(framer.unfinished).toBe(false);
     }),
-    { numRuns: FUZZ_INPUTS },
+    { numRuns: fuzzInputs() },
   );
-  if (FUZZ_INPUTS > 20_000)
-    process.stdout.write(`${FUZZ_INPUTS} inputs, longest slice ${longestMs} ms of processor time\n`);
+  slices.conclude();
 }, 600_000);

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { readIbmReport } from '../../../../drivers/protocol/ibm-hand-held/codec.ts';
 import { asText, hex } from '../../hex.ts';
 import { captured } from './frames.ts';
+import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
 function shown(report: Uint8Array): unknown {
   const reading = readIbmReport(report);
@@ -69,9 +70,8 @@ test.each([
   expect(shown(hex(frame))).toBe(expected);
 });
 
-// STAMMKUNDE_FUZZ=1000000 for the long run.
 test('whatever the bytes, nothing is thrown and nothing is made up', () => {
-  const inputs = Number(process.env['STAMMKUNDE_FUZZ'] ?? 20_000);
+  const inputs = fuzzInputs();
   const framed = fc
     .tuple(fc.uint8Array({ maxLength: 40 }), fc.constantFrom('16', '0D', '00 18 0B', '00 0A 0B', '0B'))
     .map(([data, type]) => {
@@ -79,12 +79,10 @@ test('whatever the bytes, nothing is thrown and nothing is made up', () => {
       return Uint8Array.of(body.length + 1, ...body);
     });
   let scans = 0;
-  let longestUs = 0;
+  const slices = new Slices('IBM hand-held');
   fc.assert(
     fc.property(fc.oneof(framed, fc.uint8Array({ maxLength: 70 })), (report) => {
-      const before = process.threadCpuUsage();
-      const reading = readIbmReport(report);
-      longestUs = Math.max(longestUs, process.threadCpuUsage(before).user);
+      const reading = slices.measure(report, () => readIbmReport(report));
       if (reading.kind !== 'scan') return;
       scans += 1;
       expect(reading.payload.length).toBeLessThan(report.length);
@@ -92,6 +90,5 @@ test('whatever the bytes, nothing is thrown and nothing is made up', () => {
     { numRuns: inputs, seed: 6 },
   );
   expect(scans).toBeGreaterThan(inputs / 10);
-  if (inputs > 20_000)
-    process.stdout.write(`${inputs} reports, longest slice ${longestUs} µs of processor time\n`);
+  slices.conclude();
 }, 900_000);

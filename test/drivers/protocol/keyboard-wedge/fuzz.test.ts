@@ -10,13 +10,15 @@ import {
   keyboardReports,
 } from '../../../../drivers/protocol/keyboard-wedge/keyboard-report.ts';
 import { KeystrokeDecoder } from '../../../../drivers/protocol/keyboard-wedge/keystroke-decoder.ts';
+import type { KeystrokeReading } from '../../../../drivers/protocol/keyboard-wedge/keystroke-decoder.ts';
 import type { Random } from '../../../../foundation/random.ts';
 import { SeededRandom } from '../../../../foundation/random.ts';
 import { typed } from '../../../../simulator/readers/keyboard-typist.ts';
 import { keyboardDescriptor } from '../../hid/descriptors.ts';
 import { texts } from './decoding.ts';
+import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
-const INPUTS = Number(process.env['STAMMKUNDE_FUZZ'] ?? 20_000);
+const INPUTS = fuzzInputs();
 const LIMIT = 64;
 const REPORTS_MAX = 12;
 
@@ -46,12 +48,12 @@ function formats(random: Random): readonly KeyboardReportFormat[] {
 
 test(`${INPUTS} generated inputs: nothing throws, nothing grows, and the next scan is read`, () => {
   const random = new SeededRandom(20261122);
-  let longestMs = 0;
+  const slices = new Slices('keyboard wedge');
   let frames = 0;
   for (let input = 0; input < INPUTS; input += 1) {
     const layout = layoutNames[whole(random, layoutNames.length)] ?? 'us';
     const mad = input % 8 === 0 ? formats(random) : [];
-    const wedge = new KeystrokeDecoder({
+    const decoding = {
       layout: keyboardLayouts[layout],
       formats: mad.length > 0 ? mad : [bootKeyboardReport],
       terminators: ['enter', 'tab'],
@@ -59,13 +61,15 @@ test(`${INPUTS} generated inputs: nothing throws, nothing grows, and the next sc
       capsLock: 'toggles',
       encoding: input % 2 === 0 ? 'utf-8' : 'latin-1',
       gsKey: 0x41,
-    });
+    } satisfies KeystrokeReading;
+    const wedge = new KeystrokeDecoder(decoding);
     const reports = Array.from({ length: whole(random, REPORTS_MAX) }, () => report(random));
     for (const each of reports) {
-      const began = process.threadCpuUsage();
-      const pieces = wedge.push(each);
-      const { user, system } = process.threadCpuUsage(began); // of this thread: other programs do not count
-      longestMs = Math.max(longestMs, (user + system) / 1000);
+      const pieces = slices.measure(
+        each,
+        () => wedge.push(each),
+        () => new KeystrokeDecoder(decoding).push(each),
+      );
       for (const piece of pieces) {
         if (piece.kind === 'frame') frames += 1;
         const size = piece.kind === 'frame' ? piece.bytes.length : piece.bytes;
@@ -81,5 +85,5 @@ test(`${INPUTS} generated inputs: nothing throws, nothing grows, and the next sc
     if (texts(after).join() !== ']E04006381333931') throw new Error(`input ${input} spoilt the next scan`);
   }
   expect(frames).toBeGreaterThan(0);
-  if (INPUTS > 20_000) process.stdout.write(`longest slice ${longestMs.toFixed(2)} ms, ${frames} frames\n`);
+  slices.conclude();
 }, 3_600_000);

@@ -12,6 +12,7 @@ import type { StripeReading } from '../../../../drivers/protocol/magstripe/strip
 import { readTracks } from '../../../../drivers/protocol/magstripe/tracks.ts';
 import { asText, text } from '../../hex.ts';
 import { idTechFrame, idTechFrameOf, idTechReport, magTekReport, swiped } from './swipes.ts';
+import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
 function shown(reading: StripeReading): string {
   return reading.kind === 'swipe' ? asText(swipePayload(reading, 'auto')) : reading.kind;
@@ -252,9 +253,6 @@ test('any split of the bytes gives the same frames and as much noise', () => {
   );
 });
 
-// STAMMKUNDE_FUZZ=1000000 for the long run.
-const FUZZ_INPUTS = Number(process.env['STAMMKUNDE_FUZZ'] ?? 20_000);
-
 test('no input makes a codec throw, lose count of bytes, or take long', () => {
   const telling = fc.constantFrom(0, 1, 2, 3, 7, 0x25, 0x2a, 0x2b, 0x3b, 0x3d, 0x3f, 0x45, 0x30, 0x80, 0xff);
   const garbage = fc.oneof(
@@ -273,28 +271,34 @@ test('no input makes a codec throw, lose count of bytes, or take long', () => {
       for (const [at, byte] of pokes) if (at < bytes) made[at] = byte;
       return made;
     });
-  const framer = new IdTechFramer();
-  let longestMs = 0;
+  const kept = new IdTechFramer();
+  const slices = new Slices('magnetic stripe');
   fc.assert(
     fc.property(fc.oneof(garbage, report), (bytes) => {
-      const start = process.threadCpuUsage();
-      let out = 0;
-      for (const piece of framer.push(bytes)) {
-        out += piece.kind === 'noise' ? piece.bytes : piece.bytes.length;
-        if (piece.kind === 'frame') readIdTechFrame(piece.bytes);
-      }
-      out += framer.discard().reduce((sum, noise) => sum + noise.bytes, 0);
-      const read =
-        shown(readMagTekReport(bytes)) + shown(readIdTechReport(bytes)) + shown(readTrackText(bytes));
-      readTracks(asText(bytes));
-      const { user, system } = process.threadCpuUsage(start);
-      longestMs = Math.max(longestMs, (user + system) / 1000);
+      const { out, read } = slices.measure(
+        bytes,
+        () => readAll(kept, bytes),
+        () => readAll(new IdTechFramer(), bytes),
+      );
       expect(read).toBeTypeOf('string');
       expect(out).toBeLessThanOrEqual(bytes.length);
       expect(out + bytes.filter((byte) => byte === 0).length).toBeGreaterThanOrEqual(bytes.length);
     }),
-    { numRuns: FUZZ_INPUTS },
+    { numRuns: fuzzInputs() },
   );
-  if (FUZZ_INPUTS > 20_000)
-    process.stdout.write(`${FUZZ_INPUTS} inputs, longest slice ${longestMs} ms of processor time\n`);
+  slices.conclude();
+
+  function readAll(framer: IdTechFramer, bytes: Uint8Array): { readonly out: number; readonly read: string } {
+    let out = 0;
+    for (const piece of framer.push(bytes)) {
+      out += piece.kind === 'noise' ? piece.bytes : piece.bytes.length;
+      if (piece.kind === 'frame') readIdTechFrame(piece.bytes);
+    }
+    out += framer.discard().reduce((sum, noise) => sum + noise.bytes, 0);
+    readTracks(asText(bytes));
+    return {
+      out,
+      read: shown(readMagTekReport(bytes)) + shown(readIdTechReport(bytes)) + shown(readTrackText(bytes)),
+    };
+  }
 }, 600_000);

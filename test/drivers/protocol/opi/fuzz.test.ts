@@ -3,14 +3,15 @@
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../../../foundation/random.ts';
 import { encodeOpiMessage, OpiMessageStream } from '../../../../drivers/protocol/opi/message-stream.ts';
+import type { CardIdentity } from '../../../../drivers/protocol/payment-terminal/card-identity.ts';
 import { readOpiMessage, warmUpOpiReading } from '../../../../drivers/protocol/opi/read-message.ts';
 import { opiResponse } from '../../../../simulator/readers/virtual-payment-terminal-opi.ts';
 import { asText, text } from '../../hex.ts';
 import { PAR, testPans } from '../zvt/captured-frames.ts';
+import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
 /** XML takes its time: fewer in the ordinary run. */
-const ordinaryRuns = 2_000;
-const fuzzRuns = Number(process.env['STAMMKUNDE_FUZZ'] ?? ordinaryRuns);
+const fuzzRuns = fuzzInputs(2_000);
 const names = { par: ['PAR'], tokens: ['CardToken'] };
 const pieces = [
   '<',
@@ -36,32 +37,32 @@ test('generated messages', { timeout: 3_600_000 }, () => {
   const below = (limit: number): number => Math.floor(random.next() * limit);
   const stream = new OpiMessageStream(4_000);
   warmUpOpiReading(names);
-  let longestMs = 0;
-  let longest = 0;
-  let identities = 0;
+  const slices = new Slices('opi');
+  let found = 0;
   for (let run = 0; run < fuzzRuns; run += 1) {
     const body = generate();
-    const framed = below(9) === 0 ? body : encodeOpiMessage(body);
-    const began = process.threadCpuUsage();
-    const bodies = stream.push(framed).flatMap((piece) => (piece.kind === 'message' ? [piece.body] : []));
-    for (const each of [...bodies, body]) {
-      const { identity } = readOpiMessage(each, names);
-      if (identity?.kind === 'token' && testPans.some((pan) => asText(identity.token) === pan)) {
+    const framed = below(9) === 0 ? body.slice() : encodeOpiMessage(body);
+    const copy = { framed: framed.slice(), body: body.slice() }; // what is read is wiped
+    const identities = slices.measure(
+      copy.framed,
+      () => read(stream, framed, body),
+      () => read(new OpiMessageStream(4_000), copy.framed.slice(), copy.body.slice()),
+    );
+    for (const identity of identities) {
+      if (identity.kind === 'token' && testPans.some((pan) => asText(identity.token) === pan)) {
         throw new Error('a card number came out');
       }
-      if (identity !== undefined) identities += 1;
+      found += 1;
     }
-    const { user, system } = process.threadCpuUsage(began);
-    const tookMs = (user + system) / 1_000; // of this thread: other programs do not count
-    if (tookMs > longestMs) [longestMs, longest] = [tookMs, body.length];
     if (stream.bufferedBytes > 4_004) throw new Error('it holds too much');
     if (below(20) === 0) stream.discard();
   }
-  expect(identities).toBeGreaterThan(0);
-  if (fuzzRuns > ordinaryRuns) {
-    process.stderr.write(
-      `opi: ${fuzzRuns} inputs, longest ${longestMs.toFixed(2)} ms for ${longest} bytes\n`,
-    );
+  expect(found).toBeGreaterThan(0);
+  slices.conclude();
+
+  function read(from: OpiMessageStream, framed: Uint8Array, body: Uint8Array): readonly CardIdentity[] {
+    const bodies = from.push(framed).flatMap((piece) => (piece.kind === 'message' ? [piece.body] : []));
+    return [...bodies, body].flatMap((each) => readOpiMessage(each, names).identity ?? []);
   }
 
   function generate(): Uint8Array {

@@ -71,6 +71,3 @@ export const testPans = [
 export function packed(digits: string): Uint8Array {
   return hex(digits.length % 2 === 0 ? digits : `${digits}F`);
 }
-
-/** A number of runs of the fuzz tests: 10^6 with STAMMKUNDE_FUZZ=1000000. */
-export const fuzzRuns = Number(process.env['STAMMKUNDE_FUZZ'] ?? 20_000);

@@ -8,31 +8,28 @@ import { encodeSerialFrame, SerialFrameStream } from '../../../../drivers/protoc
 import { readStatusInformation, zvtTokenKinds } from '../../../../drivers/protocol/zvt/status-information.ts';
 import { statusInformationData } from '../../../../simulator/readers/virtual-payment-terminal-zvt-dialogue.ts';
 import { text } from '../../hex.ts';
-import { fuzzRuns, maestroStatus, packed, PAR, testPans } from './captured-frames.ts';
+import { maestroStatus, packed, PAR, testPans } from './captured-frames.ts';
+import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
 const LIMIT = 600;
 
 test('generated lines', { timeout: 900_000 }, () => {
   const random = new SeededRandom(20_007);
   const below = (limit: number): number => Math.floor(random.next() * limit);
-  const stream = new ApduStream({ keeps: (command) => command !== 0x06d3, limitBytes: LIMIT });
-  const serial = new SerialFrameStream(LIMIT);
-  let longestMs = 0;
-  let longest = 0;
+  const kept = streams();
+  const slices = new Slices('zvt');
   let identities = 0;
   const panHex = testPans.map((pan) => Buffer.from(pan, 'latin1').toString('hex'));
 
-  for (let run = 0; run < fuzzRuns; run += 1) {
+  for (let run = fuzzInputs(); run > 0; run -= 1) {
     const input = generate();
-    const began = process.threadCpuUsage();
-    for (const piece of stream.push(input)) {
-      if (piece.kind === 'apdu') read(piece.data);
-    }
-    for (const piece of serial.push(input)) if (piece.kind === 'frame') read(piece.apdu);
-    read(input.slice());
-    const { user, system } = process.threadCpuUsage(began);
-    const tookMs = (user + system) / 1_000; // of this thread: other programs do not count
-    if (tookMs > longestMs) [longestMs, longest] = [tookMs, input.length];
+    const copy = input.slice(); // what is read is wiped
+    slices.measure(
+      copy,
+      () => pushAndRead(kept, input),
+      () => pushAndRead(streams(), copy.slice()),
+    );
+    const { stream, serial } = kept;
     if (stream.bufferedBytes > LIMIT + 5 || serial.bufferedBytes > LIMIT)
       throw new Error('it holds too much');
     if (below(50) === 0) {
@@ -41,10 +38,19 @@ test('generated lines', { timeout: 900_000 }, () => {
     }
   }
   expect(identities).toBeGreaterThan(0);
-  if (fuzzRuns > 20_000) {
-    process.stderr.write(
-      `zvt: ${fuzzRuns} inputs, longest ${longestMs.toFixed(2)} ms for ${longest} bytes\n`,
-    );
+  slices.conclude();
+
+  function streams(): { readonly stream: ApduStream; readonly serial: SerialFrameStream } {
+    return {
+      stream: new ApduStream({ keeps: (command) => command !== 0x06d3, limitBytes: LIMIT }),
+      serial: new SerialFrameStream(LIMIT),
+    };
+  }
+
+  function pushAndRead({ stream, serial }: ReturnType<typeof streams>, input: Uint8Array): void {
+    for (const piece of stream.push(input)) if (piece.kind === 'apdu') read(piece.data);
+    for (const piece of serial.push(input)) if (piece.kind === 'frame') read(piece.apdu);
+    read(input.slice());
   }
 
   function read(data: Uint8Array): void {

@@ -16,6 +16,7 @@ import { decodeBase45, encodeBase45 } from '../../../../sync/contract/app-code/b
 import { appCodeForms, readAppCodeForm, writeAppCode } from '../../../../sync/contract/app-code/forms.ts';
 import { isSignedBy, signAppCode, verifyingKey } from '../../../../sync/contract/app-code/signature.ts';
 import { findPaymentCard } from '../../../../sync/contract/payment-card.ts';
+import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
 const Vectors = z.object({
   valid: z.array(
@@ -149,7 +150,7 @@ describe('what is no app code', () => {
   });
 
   test('reading never throws and never stalls, whatever it is given', () => {
-    const long = Number(process.env['STAMMKUNDE_FUZZ'] ?? 20_000);
+    const slices = new Slices('app code');
     const text = fc.oneof(
       fc.string({ maxLength: 250 }),
       fc.string({ unit: 'binary', maxLength: 150 }),
@@ -163,11 +164,12 @@ describe('what is no app code', () => {
     );
     fc.assert(
       fc.property(text, (each) => {
-        const read = readAppCodeForm(each);
+        const read = slices.measure(each, () => readAppCodeForm(each));
         expect(read === undefined || read.kind === 'code' || read.kind === 'refused').toBe(true);
       }),
-      { numRuns: long },
+      { numRuns: fuzzInputs() },
     );
+    slices.conclude();
   });
 });
 

@@ -1,16 +1,11 @@
-// Goal: no key is enrolled under which somebody else could sign, and signatures cannot be altered into others.
-// Method: RFC 8032's own vectors; every point of small order and every spelling of it; and, where
-// STAMMKUNDE_WYCHEPROOF names C2SP's ed25519_test.json, all of that.
-import { readFileSync } from 'node:fs';
-import { generateKeyPairSync, sign, verify } from 'node:crypto';
+// Goal: no key is enrolled under which somebody else could sign.
+// Method: RFC 8032's own vectors; every point of small order and every spelling of it.
+import { generateKeyPairSync, verify } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { DevicePublicKey, isSoundPublicKey } from '../../../../sync/contract/app-code/device-key.ts';
 import { verifyingKey } from '../../../../sync/contract/app-code/signature.ts';
 
 const P = (1n << 255n) - 19n;
-/** Order of the group's base point, RFC 8032, 5.1. */
-const L = (1n << 252n) + 27742317777372353535851937790883648493n;
 
 /** 32 bytes, little-endian, the sign of x in the highest bit (RFC 8032, 5.1.2). */
 function point(y: bigint, isNegative = false): Buffer {
@@ -93,45 +88,5 @@ describe('a signature', () => {
     const publicKey = verifyingKey(bytes(key).toString('base64url'));
     expect(isSoundPublicKey(bytes(key))).toBe(true);
     expect(verify(null, bytes(message), publicKey, bytes(signature))).toBe(true);
-  });
-
-  test('with the group order added to S is refused: one signature has one spelling', () => {
-    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-    const message = Buffer.from('here and now');
-    for (let i = 0; i < 20; i += 1) {
-      const good = sign(null, message, privateKey);
-      const s = BigInt(`0x${Buffer.from(good.subarray(32)).reverse().toString('hex')}`);
-      for (let more = s + L; more < 1n << 256n; more += L) {
-        const altered = Buffer.concat([
-          good.subarray(0, 32),
-          point(more & ((1n << 255n) - 1n), more >> 255n === 1n),
-        ]);
-        expect(verify(null, message, publicKey, altered)).toBe(false);
-      }
-    }
-  });
-
-  const Wycheproof = z.object({
-    testGroups: z.array(
-      z.object({
-        publicKey: z.object({ pk: z.string() }),
-        tests: z.array(
-          z.object({ tcId: z.int(), msg: z.string(), sig: z.string(), result: z.enum(['valid', 'invalid']) }),
-        ),
-      }),
-    ),
-  });
-  test('of Wycheproof is judged as Wycheproof says', (context) => {
-    const file = process.env['STAMMKUNDE_WYCHEPROOF'];
-    if (file === undefined) return context.skip('STAMMKUNDE_WYCHEPROOF names no ed25519_test.json');
-    for (const { publicKey, tests } of Wycheproof.parse(JSON.parse(readFileSync(file, 'utf8'))).testGroups) {
-      const key = verifyingKey(bytes(publicKey.pk).toString('base64url'));
-      for (const { tcId, msg, sig, result } of tests) {
-        expect({ tcId, verifies: verify(null, bytes(msg), key, bytes(sig)) }).toEqual({
-          tcId,
-          verifies: result === 'valid',
-        });
-      }
-    }
   });
 });

@@ -8,6 +8,7 @@ import { readElementString } from '../../../../sync/contract/gs1/element-string.
 import { GS, gs1Elements } from '../../../../sync/contract/gs1/elements.ts';
 import type { AiEntry } from '../../../../sync/contract/gs1/application-identifiers.ts';
 import { entries, gsrn, relationAis, validValue, withCheckDigit } from './ai-values.ts';
+import { fuzzInputs } from '../../../support/slices.ts';
 
 const gtin = '09521234543213';
 
@@ -199,7 +200,7 @@ describe('an element string', () => {
   });
 
   test('of any make is read or refused within its length, however long', () => {
-    const runs = Number(process.env['STAMMKUNDE_FUZZ'] ?? 20_000);
+    const runs = fuzzInputs();
     const random = new SeededRandom(11);
     const below = (end: number): number => Math.floor(random.next() * end);
     const parts = [
