@@ -24,7 +24,7 @@ export interface SnapshotBuild {
   readonly base: Base;
   /** The part of the customer base; null: all of it. */
   readonly part: string | null;
-  readonly lease: BuildLease;
+  readonly lease: Pick<BuildLease, 'renew'>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly cutRule?: CutRule;
