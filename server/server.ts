@@ -19,6 +19,7 @@ import { bankCardRoutes } from './api/bank-card-routes.ts';
 import { customerRoutes } from './api/customer-routes.ts';
 import { erasureRoutes } from './api/erasure-routes.ts';
 import { deviceRoutes } from './api/device-routes.ts';
+import { wipeRoutes } from './api/wipe-routes.ts';
 import { healthRoutes } from './api/health-routes.ts';
 import type { Health } from './api/health-routes.ts';
 import { identifierKeyRoutes } from './api/identifier-key-routes.ts';
@@ -54,6 +55,7 @@ import { TillStates } from './intake/till-states.ts';
 import { loadApiToken, loadKeys, SERVER_USER, serverToken } from './keys.ts';
 import type { ServerKeys } from './keys.ts';
 import { Statements } from './statements.ts';
+import { WipeOrders } from './tills/wipe-orders.ts';
 
 /** How long the database may take to say that it is there. */
 const PING_DEADLINE_MS = 2_000;
@@ -179,7 +181,8 @@ async function compose(
       'credential.lookup': (till, question) => lookup.answer(till, question),
     },
   });
-  const states = new TillStates(shared);
+  const wipes = new WipeOrders({ ...shared, bus: outbox, random });
+  const states = new TillStates({ ...shared, onStored: (stored) => wipes.reported(stored) });
 
   const { openBus, url: brokerUrl } = await prepareBroker(config, keys, ports, opened);
   bus = opened.add(
@@ -193,7 +196,7 @@ async function compose(
   );
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
   opened.add(new FeedKeeper({ database, clock, log, tombstoneDays: config.replica.tombstoneDays }));
-  for (const consumer of [states, responder, intake]) opened.add(consumer);
+  for (const consumer of [wipes, states, responder, intake]) opened.add(consumer);
 
   const rotation = opened.add(
     await KeyRotation.open({
@@ -232,6 +235,7 @@ async function compose(
           programmeRoutes(database, publisher, clock),
           snapshotRoutes({ database, tickets, clock }),
           identifierKeyRoutes(rotation),
+          wipeRoutes(wipes),
         ],
       },
     ),

@@ -19,6 +19,8 @@ export interface TillStatesPorts {
   readonly topics: Topics;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of states once they are stored; only takes note. */
+  readonly onStored?: (states: readonly TillState[]) => void;
 }
 
 /** Keeps the last state each till reported. What is lost here comes again with the till's next state. */
@@ -63,9 +65,12 @@ export class TillStates implements Closable {
     this.#cancel = undefined;
     const states = [...this.#waiting.values()];
     this.#waiting.clear();
-    const { database, clock, log } = this.#ports;
+    const { database, clock, log, onStored } = this.#ports;
     this.#storing = this.#storing
-      .then(() => storeStates(database.db, states, clock.now()))
+      .then(async () => {
+        await storeStates(database.db, states, clock.now());
+        onStored?.(states);
+      })
       .catch((error: unknown) => log.warn({ event: 'state.store_failed', error: asError(error) }));
   }
 }
