@@ -42,15 +42,19 @@ export function openDatabaseFile(settings: FilledSettings): Database.Database {
 /** What a reader's connection needs to know. */
 export type ReadingSettings = Pick<FilledSettings, 'file' | 'key' | 'cacheKiB'>;
 
-/** How long a reader waits for whoever is reading in a WAL that a dead process left, ms. */
-const RECOVERY_WAIT_MS = 2_000;
+/**
+ * How long a connection waits for another of this process, ms. Readers and the writer meet for microseconds only: where
+ * a reader finds the head of the WAL's index half-written, or reads in a WAL that a dead process left. Other processes
+ * were told by the {@link ProcessLock} before.
+ */
+const LOCK_WAIT_MS = 2_000;
 
 /**
  * Opens the file for reading alone, whether or not a writer has it open.
  * @throws as {@link openDatabaseFile}; DATA_UNWRITABLE also when there is no such file
  */
 export function openFileForReading(settings: ReadingSettings): Database.Database {
-  const options = { readonly: true, fileMustExist: true, timeout: RECOVERY_WAIT_MS };
+  const options = { readonly: true, fileMustExist: true };
   return openConnection(settings, options, (database) => {
     database.pragma(`cache_size=-${settings.cacheKiB}`);
     checkLayout(database.pragma('user_version', { simple: true }), settings.file);
@@ -72,7 +76,7 @@ function openConnection(
   let database: Database.Database | undefined;
   try {
     if (file !== ':memory:') inspectHeader(file, key);
-    database = new Database(file, { timeout: 0, ...options });
+    database = new Database(file, { timeout: LOCK_WAIT_MS, ...options });
     if (key !== undefined && file !== ':memory:') {
       const hex = Buffer.from(key).toString('hex');
       database.pragma("cipher='aegis'");

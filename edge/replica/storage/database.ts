@@ -13,9 +13,6 @@ export type Statement = Database.Statement<unknown[], unknown>;
 /** Statements kept prepared. Those of collections are few; the rest are shapes of queries, the oldest of which go first. */
 const STATEMENTS_MAX = 256;
 
-/** How long `sync` waits for readers of this process to finish a read, ms. */
-const SYNC_WAIT_MS = 1_000;
-
 /**
  * The one writing connection to a file, shared by all collections in it.
  *
@@ -164,7 +161,6 @@ export class SqliteDatabase {
     this.guard(() => {
       this.before('sync', '');
       this.#connection.pragma('synchronous=FULL');
-      this.#connection.pragma(`busy_timeout=${SYNC_WAIT_MS}`);
       try {
         // A checkpoint syncs the file only if it has pages to bring; this makes sure of one.
         this.#connection.pragma(
@@ -174,7 +170,6 @@ export class SqliteDatabase {
         if (busy !== 0) throw new StammkundeError('DATA_IN_USE', `${this.settings.file} is being read`);
       } finally {
         this.#connection.pragma(`synchronous=${this.settings.synchronous}`);
-        this.#connection.pragma('busy_timeout=0');
       }
       syncFolder(this.settings.file);
     });

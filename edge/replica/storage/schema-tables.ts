@@ -96,6 +96,8 @@ export function dropTables(database: SqliteDatabase, collection: string, layout:
        DELETE FROM rx_digest WHERE collection=${layout.id}`,
     );
   });
+  // Whoever still counts has nothing left to count.
+  layout.digestListener.current = undefined;
   database.forgetLayout(layout.id);
 }
 

@@ -227,4 +227,15 @@ describe('a recount', () => {
     second.close();
     expect(() => second.step(1)).toThrow('closed');
   });
+
+  test('of a collection that is removed ends without poisoning the others', async () => {
+    const storage = sqliteStorage({ digests });
+    const keeper = await instanceOf(storage, cardSchema, 'keeper');
+    const instance = await instanceOf(storage, cardSchema);
+    const recount = storeOf(instance).recount();
+    await instance.remove();
+    expect(() => recount.step(1)).toThrow('closed');
+    expect(storage.poisonedBy).toBeUndefined();
+    await keeper.close();
+  });
 });

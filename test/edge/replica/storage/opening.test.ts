@@ -1,11 +1,12 @@
 // Goal: a file that cannot be trusted is refused with a code that says why, and never becomes an empty base.
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { normalizeMangoQuery, prepareQuery } from 'rxdb';
 import { describe, expect, test } from 'vitest';
+import { openReader } from '../../../../edge/replica/storage/reader.ts';
 import { getRxStorageSqlite } from '../../../../edge/replica/storage/storage.ts';
 import { card, cardSchema } from './card-collection.ts';
 import { cardDatabase, filled, instanceOf, key, sqliteStorage, temporaryFile } from './storage-fixtures.ts';
@@ -104,21 +105,37 @@ describe('opening', () => {
     expect([...outcomes].filter((outcome) => outcome !== 'read 500')).toEqual(['corrupt']);
   });
 
-  test('a file another process holds is refused as in use', async () => {
+  test('a file that is held is refused as in use, to another process and to a second storage object, again and again', async () => {
     const file = await writtenFile();
     const holder = await instanceOf(sqliteStorage({ file }), cardSchema);
-    const storageModule = join(import.meta.dirname, '../../../../edge/replica/storage/storage.ts');
-    const program = `
-      import { getRxStorageSqlite } from ${JSON.stringify(storageModule)};
-      const storage = getRxStorageSqlite({ file: ${JSON.stringify(file)}, key: new Uint8Array(32).fill(7) });
-      const schema = { version: 0, primaryKey: 'id', type: 'object', properties: {}, indexes: [] };
-      await storage.createStorageInstance({ databaseInstanceToken: 't', databaseName: 'd', collectionName: 'c',
-        schema, options: {}, multiInstance: false, devMode: false }).catch((error) => process.stdout.write(error.code));`;
-    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-      encoding: 'utf8',
+    const program = fileURLToPath(new URL('./other-writer.ts', import.meta.url));
+    const other = (): string => spawnSync(process.execPath, [program, file], { encoding: 'utf8' }).stdout;
+    const reader = openReader({ file, key });
+    await expect(openAndRead(file)).rejects.toMatchObject({ code: 'DATA_IN_USE' });
+    // What was refused, and what reads, has opened and closed the files: POSIX would drop the holder's locks for that.
+    reader.close();
+    readFileSync(file);
+    expect(other()).toBe('DATA_IN_USE');
+    await expect(openAndRead(join(dirname(file), '.', 'replica.db'))).rejects.toMatchObject({
+      code: 'DATA_IN_USE',
     });
-    expect(stdout).toBe('DATA_IN_USE');
     await holder.close();
+    expect(await openAndRead(file)).toBe(500);
+  });
+
+  test('by way of a symbolic link meets the same lock', async () => {
+    const file = await writtenFile();
+    const link = `${file}.link`;
+    symlinkSync(file, link);
+    const holder = await instanceOf(sqliteStorage({ file }), cardSchema);
+    await expect(openAndRead(link)).rejects.toMatchObject({ code: 'DATA_IN_USE' });
+    await holder.close();
+    expect(await openAndRead(link)).toBe(500);
+  });
+
+  test('in a folder that is not there is refused as not writable', async () => {
+    const file = join(dirname(temporaryFile()), 'nowhere', 'replica.db');
+    await expect(openAndRead(file)).rejects.toMatchObject({ code: 'DATA_UNWRITABLE' });
   });
 });
 

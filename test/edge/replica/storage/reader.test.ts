@@ -158,7 +158,7 @@ describe('a reader', () => {
 
 test('a writer in another thread is read as it commits; ended mid-way, it leaves file and lock to the next', async () => {
   const file = temporaryFile();
-  const worker = new Worker(otherWriter, { workerData: file });
+  const worker = new Worker(otherWriter, { workerData: { file } });
   await once(worker, 'message');
   const reader = reading(file);
   expect(reader.readById('cards', card(1).id)).toMatchObject({ id: card(1).id });
@@ -171,4 +171,34 @@ test('a writer in another thread is read as it commits; ended mid-way, it leaves
   await (await instanceOf(storage, cardSchema, 'cards')).bulkWrite([{ document: filled(card(2)) }], 'test');
   expect(reader.liveCount('cards')).toBe(2);
   storage.abandon();
+});
+
+test('a thousand commits in another thread neither keep a reader waiting in vain nor show it half of one', async () => {
+  const file = temporaryFile();
+  await (await instanceOf(sqliteStorage({ file }), cardSchema, 'cards')).close();
+  const reader = reading(file);
+  const worker = new Worker(otherWriter, { workerData: { file, commits: 1_000 } });
+  let running = true;
+  const ended = once(worker, 'exit').then(([code]) => {
+    running = false;
+    return Number(code);
+  });
+  const odd: number[] = [];
+  let reads = 0;
+  let last = 0;
+  while (running) {
+    for (let n = 0; n < 20; n += 1) {
+      const count = reader.liveCount('cards');
+      if (count % 2 === 1 || count < last) odd.push(count);
+      last = count;
+      reads += 1;
+      reader.readById('cards', card(count - 1).id);
+    }
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  expect([await ended, reader.liveCount('cards')]).toEqual([0, 2_000]);
+  expect(odd).toEqual([]);
+  expect(reads).toBeGreaterThan(100);
 });
