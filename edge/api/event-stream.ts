@@ -20,6 +20,8 @@ export interface StreamLimits {
   readonly messagesMax: number;
   /** How long a client that is cut off may take to read why, ms. */
   readonly closeMs: number;
+  /** How often the display is told that the till is there, ms: a daemon that stands still closes no connection. */
+  readonly heartbeatMs: number;
 }
 
 export const defaultStreamLimits: StreamLimits = {
@@ -27,6 +29,7 @@ export const defaultStreamLimits: StreamLimits = {
   bufferMaxBytes: 4 * 1024 * 1024,
   messagesMax: 100,
   closeMs: 1_000,
+  heartbeatMs: 2_000,
 };
 
 /**
@@ -41,6 +44,7 @@ export class EventStream {
   readonly #limits: StreamLimits;
   readonly #clients = new Map<WebSocket, { readonly id: string; readonly caller: Caller }>();
   readonly #stopListening: () => void;
+  #cancelHeartbeat: () => void = () => {};
   /** No connection of a process has the name of one before its start. */
   readonly #namePrefix: string;
   #named = 0;
@@ -53,6 +57,7 @@ export class EventStream {
     this.#limits = limits;
     this.#namePrefix = clock.now().toString(36);
     this.#stopListening = till.onEvent((event) => this.#broadcast(event));
+    this.#beatLater();
   }
 
   /** Clients that are being told. */
@@ -92,7 +97,9 @@ export class EventStream {
       sale: this.#till.sales.current() ?? null,
       sync,
       readers: [...readers],
+      waiting: this.#till.sales.waiting(),
       linking: this.#till.linking.current(),
+      ...(caller === 'display' ? { heartbeatMs: this.#limits.heartbeatMs } : {}),
     };
     this.#clients.set(socket, { id, caller });
     this.#send(socket, this.#encode(hello));
@@ -101,7 +108,17 @@ export class EventStream {
   /** Ends every connection. */
   close(): void {
     this.#stopListening();
+    this.#cancelHeartbeat();
     for (const socket of this.#clients.keys()) this.#cutOff(socket, CLOSE_GOING_AWAY, 'the till is closing');
+  }
+
+  /** It is no event: `n` stays, and only the page that shows whether the till is there gets it. */
+  #beatLater(): void {
+    this.#cancelHeartbeat = this.#clock.schedule(this.#limits.heartbeatMs, () => {
+      this.#beatLater();
+      const bytes = this.#encode({ event: 'heartbeat' });
+      for (const [socket, { caller }] of this.#clients) if (caller === 'display') this.#send(socket, bytes);
+    });
   }
 
   #broadcast({ onlyFor, ...event }: TillNews): void {

@@ -33,6 +33,8 @@ export interface ConnectionListener {
 
 /** The daemon is on this machine and a cashier is waiting, so the cap is low. */
 const RETRY: RetrySchedule = { firstMs: 500, maxMs: 5_000 };
+/** Heartbeats that may be missed before the daemon counts as gone. */
+const BEATS_MISSED_MAX = 3;
 /** How long a new socket may take until `hello`, ms. */
 const HELLO_WITHIN_MS = 5_000;
 /** After this long without a fault the next retry starts from the shortest wait again, ms. */
@@ -55,6 +57,9 @@ export class TillConnection {
   #attempt = 0;
   #lastN: number | undefined;
   #cancelTimer: () => void = () => {};
+  /** Something must be heard within this time, ms; undefined where the daemon promised nothing. */
+  #heardWithinMs: number | undefined;
+  #cancelWatch: () => void = () => {};
   #closed = false;
 
   private constructor(ports: ConnectionPorts, listener: ConnectionListener) {
@@ -97,12 +102,16 @@ export class TillConnection {
     if (message === null) return;
     if (message.payload.event === 'hello') {
       this.#lastN = message.n;
+      const { heartbeatMs } = message.payload;
+      this.#heardWithinMs = heartbeatMs === undefined ? undefined : heartbeatMs * BEATS_MISSED_MAX;
+      this.#watch();
       this.#cancelTimer();
       this.#cancelTimer = this.#ports.clock.schedule(STEADY_MS, () => {
         this.#attempt = 0;
       });
       this.#listener.link({ kind: 'open' });
     } else {
+      this.#watch();
       if (this.#lastN === undefined || message.n <= this.#lastN) return;
       if (message.n !== this.#lastN + 1) {
         this.#lost('silent');
@@ -111,6 +120,13 @@ export class TillConnection {
       this.#lastN = message.n;
     }
     this.#listener.message(message);
+  }
+
+  /** A daemon that stands still closes no connection: it is gone when nothing is heard of it. */
+  #watch(): void {
+    this.#cancelWatch();
+    if (this.#heardWithinMs === undefined) return;
+    this.#cancelWatch = this.#ports.clock.schedule(this.#heardWithinMs, () => this.#lost('shown'));
   }
 
   /** A gap is silent: the daemon is there, and what is shown is a moment old at most. */
@@ -140,6 +156,8 @@ export class TillConnection {
 
   #dropSocket(): void {
     this.#cancelTimer();
+    this.#cancelWatch();
+    this.#heardWithinMs = undefined;
     this.#generation += 1;
     this.#socket?.close();
     this.#socket = undefined;

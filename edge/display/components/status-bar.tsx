@@ -10,6 +10,9 @@ import { type Speech, useSpeech } from './speech.tsx';
 
 /** From this age on the customer data are worth a word, ms. */
 const REPLICA_OLD_MS = 15 * 60_000;
+/** They are compared with the server's every hour; from this age of the last comparison on that is worth one, ms. */
+const COMPARISON_OLD_MS = 3 * 3_600_000;
+
 interface StatusBarProps {
   readonly sync: SyncView | null;
   readonly readers: readonly ReaderView[];
@@ -54,7 +57,7 @@ export function StatusBar({ sync, readers, handedOn, now }: StatusBarProps): Rea
           )}
         </>
       )}
-      {replica !== null && <Fact icon="data" tone="warn" words={replica} />}
+      {replica !== null && <Fact icon="data" tone={replica.tone} words={replica.words} />}
       {troubled.length > 0 && (
         <Fact
           icon="reader"
@@ -86,16 +89,25 @@ function Fact(props: { icon: SmallIconName; tone: 'good' | 'calm' | 'warn'; word
   );
 }
 
-/** What is to be said about the replica's age; null when it is young enough. */
-function replicaWord(
-  replica: SyncView['replica'],
-  now: Instant | null,
-  { t, format }: Speech,
-): string | null {
-  if (!replica.ready) return t.replicaLoading;
-  const ageMs = replica.caughtUpAt !== null && now !== null ? now - replica.caughtUpAt : replica.ageMs;
-  if (ageMs === null) return t.replicaUnknown;
-  if (ageMs < REPLICA_OLD_MS) return null;
-  const ago = format.ago(ageMs);
-  return ago === null ? null : t.replicaAge(ago);
+interface Word {
+  readonly tone: 'calm' | 'warn';
+  readonly words: string;
+}
+
+/** What is to be said about the replica; null when all is well, or its loading is told of already. */
+function replicaWord(replica: SyncView['replica'], now: Instant | null, { t, format }: Speech): Word | null {
+  if (replica.proven === false) return { tone: 'calm', words: t.replicaUnproven };
+  if (!replica.ready) {
+    const isTold = replica.seeding !== undefined && replica.seeding !== null;
+    return isTold ? null : { tone: 'warn', words: t.replicaLoading };
+  }
+  const since = (at: Instant | null | undefined): number | null =>
+    at === null || at === undefined || now === null ? null : now - at;
+  const ageMs = since(replica.caughtUpAt) ?? replica.ageMs;
+  if (ageMs === null) return { tone: 'warn', words: t.replicaUnknown };
+  const old = ageMs < REPLICA_OLD_MS ? null : format.ago(ageMs);
+  if (old !== null) return { tone: 'warn', words: t.replicaAge(old) };
+  const comparedMs = since(replica.verifiedAt);
+  const compared = comparedMs === null || comparedMs < COMPARISON_OLD_MS ? null : format.ago(comparedMs);
+  return compared === null ? null : { tone: 'calm', words: t.replicaUnverified(compared) };
 }

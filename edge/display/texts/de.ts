@@ -116,7 +116,6 @@ export const de: Texts = {
   seeding: 'Kundenstamm wird geladen …',
   seedingPreparing: 'Kundenstamm wird vorbereitet …',
   seedingCatchingUp: 'Letzte Änderungen werden geladen …',
-  seedingHint: 'Verkaufen geht. Karten fragt die Kasse beim Server nach.',
   seedingPercent: (percent) => `${percent} %`,
   seedingRate: (rate) => `${rate}/s`,
   replicaAge: (ago) => `Daten: ${ago}`,

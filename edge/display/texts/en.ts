@@ -116,7 +116,6 @@ export const en: Texts = {
   seeding: 'Loading the customer base …',
   seedingPreparing: 'The customer base is being prepared …',
   seedingCatchingUp: 'Loading the latest changes …',
-  seedingHint: 'You can sell. The till asks the server about cards.',
   seedingPercent: (percent) => `${percent}%`,
   seedingRate: (rate) => `${rate}/s`,
   replicaAge: (ago) => `Data: ${ago}`,

@@ -116,7 +116,6 @@ export interface Texts {
   readonly seeding: string;
   readonly seedingPreparing: string;
   readonly seedingCatchingUp: string;
-  readonly seedingHint: string;
   readonly seedingPercent: (percent: string) => string;
   readonly seedingRate: (rate: string) => string;
   readonly replicaAge: (ago: string) => string;
