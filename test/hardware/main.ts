@@ -7,6 +7,7 @@ import { projectFile } from '../support/run-program.ts';
 import { CannotBeHad } from './host/cannot-be-had.ts';
 import { GuestMachine } from './host/guest-machine.ts';
 import { makeInitrd } from './host/initrd.ts';
+import { kernelFaults } from './host/kernel-faults.ts';
 import { debianKernel } from './host/kernel.ts';
 import { Results } from './host/results.ts';
 import { run } from './host/run.ts';
@@ -25,7 +26,7 @@ or the kernel cannot be had
 const FAILED = 1;
 const NOT_TESTED = 77;
 const MINUTE_MS = 60_000;
-const CONSOLE_LINES = 40;
+const CONSOLE_LINES = 60;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -68,7 +69,11 @@ async function main(): Promise<number> {
     clearTimeout(deadline);
     const held = results.conclude();
     if (!held || values.console) {
-      const printed = (await readFile(join(folder, 'console.log'), 'latin1')).split('\n');
+      const console = await readFile(join(folder, 'console.log'), 'latin1');
+      const faults = kernelFaults(console);
+      if (faults.length > 0)
+        process.stdout.write(`\nWhat the guest's kernel says went wrong:\n${faults.join('\n')}\n`);
+      const printed = console.split('\n');
       const shown = values.console ? printed : printed.slice(-CONSOLE_LINES);
       process.stdout.write(`\nWhat the guest printed:\n${shown.join('\n')}\n`);
     }

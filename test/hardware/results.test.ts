@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { projectFile } from '../support/run-program.ts';
+import { kernelFaults } from './host/kernel-faults.ts';
 import { Results } from './host/results.ts';
 import type { FromGuest } from './messages.ts';
 
@@ -53,4 +54,17 @@ describe('the result of the hardware test', () => {
     expect(stderr).toContain('NOTHING WAS TESTED: qemu-system-x86_64 is not installed');
     expect(status).toBe(77);
   });
+});
+
+test('of the guest’s console, what its kernel says of a program that was ended is picked out', () => {
+  const crash =
+    '[  171.402113] node[412]: segfault at 7f3a1c000000 ip 0000000001a2b3c4 sp 00007ffd0c error 5 in node[d6f000+1a00000]';
+  const console = [
+    '[  177.856850] usb 3-1: SerialNumber: S/N G17A02',
+    crash,
+    '{"level":"warn","event":"reader.waiting","error":{"message":"segfault at nothing"}}',
+    '[  180.000000] Out of memory: Killed process 412 (node)',
+    'guest ended with 0',
+  ].join('\n');
+  expect(kernelFaults(console)).toEqual([crash, '[  180.000000] Out of memory: Killed process 412 (node)']);
 });

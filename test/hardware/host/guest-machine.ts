@@ -56,7 +56,8 @@ export class GuestMachine {
       ['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048'],
       ['-display', 'none', '-monitor', 'none', '-nic', 'none', '-no-reboot'],
       ['-serial', `file:${join(folder, 'console.log')}`],
-      ['-kernel', kernel.image, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1'],
+      // Loud, so that the kernel says where a program of the guest was ended: see kernel-faults.ts.
+      ['-kernel', kernel.image, '-initrd', initrd, '-append', 'console=ttyS0 loglevel=7 panic=-1'],
       ['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
       ['-chardev', chardev('monitor'), '-mon', 'chardev=monitor,mode=control'],
       ['-chardev', chardev('line'), '-device', 'virtio-serial-pci'],
