@@ -6,7 +6,9 @@ import { BenchTill, GAP_MS } from './bench-till.ts';
 import { filledTill, replicaMb } from './cached-replica.ts';
 import { measureFloor } from './floor.ts';
 import { machineState } from './machine-state.ts';
+import type { MachineState } from './machine-state.ts';
 import { percentiles, round } from './percentiles.ts';
+import type { Percentiles } from './percentiles.ts';
 import { presentedCards } from './presented-cards.ts';
 import { table } from './table.ts';
 
@@ -40,11 +42,41 @@ export async function identifyBench(args: readonly string[]): Promise<void> {
       cache: { type: 'string', default: '.cache/bench' },
     },
   });
-  const customers = Number(values.customers);
-  const scans = Number(values.scans);
+  const report = await measureIdentification(Number(values.customers), Number(values.scans), values.cache);
+  const row = (label: string, of: { p50Ms: number; p99Ms: number; p999Ms: number }): string[] => [
+    label,
+    of.p50Ms.toFixed(3),
+    of.p99Ms.toFixed(3),
+    of.p999Ms.toFixed(3),
+  ];
+  const lines = [
+    ...table([
+      [`${report.customers} customers, ${report.cards} cards; ms`, 'p50', 'p99', 'p99.9'],
+      row('last byte on the pty → event on the WebSocket', report.pty),
+      row('last byte on TCP → event on the WebSocket', report.socket),
+      row('inside the daemon: last byte → decided', report.daemon),
+      row('floor: HMAC + two encrypted point reads', report.floor),
+    ]),
+    '',
+    `daemon / floor, medians          ${report.ratioP50}`,
+    `memory of the daemon             ${report.rssMb} MB now, ${report.peakMb} MB at most`,
+    `process start → ready            ${report.startReadyMs} ms`,
+    `replica on disk                  ${report.replicaMb} MB`,
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+}
+
+/** One run. @param cacheFolder where filled replicas are kept */
+export async function measureIdentification(
+  customers: number,
+  scans: number,
+  cacheFolder: string,
+): Promise<IdentifyReport> {
   const clock = new SystemClock();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const filled = await filledTill(customers, values.cache, { clock, say });
+  const filled = await filledTill(customers, cacheFolder, { clock, say });
   const population = new Population(customers);
   const random = new SeededRandom(42);
   const machine = machineState();
@@ -74,8 +106,9 @@ export async function identifyBench(args: readonly string[]): Promise<void> {
       floor: percentiles(floorMs),
     };
     const ratioP50 = round(result.daemon.p50Ms / result.floor.p50Ms);
-    const report = {
+    return {
       ...result,
+      cards: population.cardCount,
       ratioP50,
       rssMb: memory.rssMb,
       peakMb: memory.peakMb,
@@ -83,30 +116,25 @@ export async function identifyBench(args: readonly string[]): Promise<void> {
       machine,
       replicaMb: replicaMb(filled),
     };
-    const row = (label: string, of: { p50Ms: number; p99Ms: number; p999Ms: number }): string[] => [
-      label,
-      of.p50Ms.toFixed(3),
-      of.p99Ms.toFixed(3),
-      of.p999Ms.toFixed(3),
-    ];
-    const lines = [
-      ...table([
-        [`${customers} customers, ${population.cardCount} cards; ms`, 'p50', 'p99', 'p99.9'],
-        row('last byte on the pty → event on the WebSocket', result.pty),
-        row('last byte on TCP → event on the WebSocket', result.socket),
-        row('inside the daemon: last byte → decided', result.daemon),
-        row('floor: HMAC + two encrypted point reads', result.floor),
-      ]),
-      '',
-      `daemon / floor, medians          ${ratioP50}`,
-      `memory of the daemon             ${memory.rssMb} MB now, ${memory.peakMb} MB at most`,
-      `process start → ready            ${till.startReadyMs} ms`,
-      `replica on disk                  ${report.replicaMb} MB`,
-      '',
-    ];
-    process.stdout.write(`${lines.join('\n')}\n`);
-    if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   } finally {
     await till.close();
   }
+}
+
+/** What a run of the benchmark found; durations in ms. */
+export interface IdentifyReport {
+  readonly bench: string;
+  readonly customers: number;
+  readonly cards: number;
+  readonly scans: number;
+  readonly pty: Percentiles;
+  readonly socket: Percentiles;
+  readonly daemon: Percentiles;
+  readonly floor: Percentiles;
+  readonly ratioP50: number;
+  readonly rssMb: number;
+  readonly peakMb: number;
+  readonly startReadyMs: number;
+  readonly replicaMb: number;
+  readonly machine: MachineState;
 }

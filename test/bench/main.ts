@@ -1,34 +1,61 @@
 import { asError } from '../../foundation/errors.ts';
-import { identifyBench } from './identify.ts';
-import { lookupsBench } from './lookups.ts';
-import { passThroughBench } from './pass-through.ts';
-import { replicaBench } from './replica/replica.ts';
-import { stormBench } from './storm/storm.ts';
 
-const USAGE = [
-  'npm run bench -- identify [--customers N] [--scans N] [--json]',
-  'npm run bench -- pass-through [--scans N] [--json]',
-  'npm run bench -- replica [--documents N] [--peers NAME,…] [--json]',
-  'npm run bench -- lookups [--customers N] [--lookups N] [--json]',
-  'npm run bench -- storm [--customers N] [--changes N] [--json]',
-  '',
-].join('\n');
+/** Each benchmark by its name: what it is called with, and what runs it; only that one is loaded. */
+const benches = new Map<
+  string,
+  { readonly usage: string; readonly load: () => Promise<(args: readonly string[]) => Promise<void>> }
+>([
+  [
+    'identify',
+    {
+      usage: '[--customers N] [--scans N] [--json]',
+      load: async () => (await import('./identify.ts')).identifyBench,
+    },
+  ],
+  [
+    'pass-through',
+    { usage: '[--scans N] [--json]', load: async () => (await import('./pass-through.ts')).passThroughBench },
+  ],
+  [
+    'replica',
+    {
+      usage: '[--documents N] [--peers NAME,…] [--json]',
+      load: async () => (await import('./replica/replica.ts')).replicaBench,
+    },
+  ],
+  [
+    'storm',
+    {
+      usage: '[--customers N] [--changes N] [--json]',
+      load: async () => (await import('./storm/storm.ts')).stormBench,
+    },
+  ],
+  [
+    'lookups',
+    {
+      usage: '[--customers N] [--lookups N] [--json]',
+      load: async () => (await import('./lookups.ts')).lookupsBench,
+    },
+  ],
+  [
+    'latency',
+    {
+      usage: '[--sizes N,…] [--scans N] [--draw]',
+      load: async () => (await import('./latency.ts')).latencyBench,
+    },
+  ],
+]);
 
-const [name, ...args] = process.argv.slice(2);
+const [name = '', ...args] = process.argv.slice(2);
+const bench = benches.get(name);
 try {
-  if (name === 'identify') {
-    await identifyBench(args);
-  } else if (name === 'pass-through') {
-    await passThroughBench(args);
-  } else if (name === 'replica') {
-    await replicaBench(args);
-  } else if (name === 'lookups') {
-    await lookupsBench(args);
-  } else if (name === 'storm') {
-    await stormBench(args);
-  } else {
-    process.stderr.write(USAGE);
+  if (bench === undefined) {
+    for (const [each, { usage }] of benches) process.stderr.write(`npm run bench -- ${each} ${usage}\n`);
     process.exitCode = 2;
+  } else {
+    await (
+      await bench.load()
+    )(args);
   }
 } catch (error) {
   process.stderr.write(`${asError(error).message}\n`);
