@@ -44,7 +44,8 @@ export class EventStream {
   readonly #limits: StreamLimits;
   readonly #clients = new Map<WebSocket, { readonly id: string; readonly caller: Caller }>();
   readonly #stopListening: () => void;
-  #cancelHeartbeat: () => void = () => {};
+  /** There while a display listens. */
+  #cancelHeartbeat: (() => void) | undefined;
   /** No connection of a process has the name of one before its start. */
   readonly #namePrefix: string;
   #named = 0;
@@ -57,7 +58,6 @@ export class EventStream {
     this.#limits = limits;
     this.#namePrefix = clock.now().toString(36);
     this.#stopListening = till.onEvent((event) => this.#broadcast(event));
-    this.#beatLater();
   }
 
   /** Clients that are being told. */
@@ -102,22 +102,26 @@ export class EventStream {
       ...(caller === 'display' ? { heartbeatMs: this.#limits.heartbeatMs } : {}),
     };
     this.#clients.set(socket, { id, caller });
+    if (caller === 'display' && this.#cancelHeartbeat === undefined) this.#beatLater();
     this.#send(socket, this.#encode(hello));
   }
 
   /** Ends every connection. */
   close(): void {
     this.#stopListening();
-    this.#cancelHeartbeat();
+    this.#cancelHeartbeat?.();
     for (const socket of this.#clients.keys()) this.#cutOff(socket, CLOSE_GOING_AWAY, 'the till is closing');
   }
 
   /** It is no event: `n` stays, and only the page that shows whether the till is there gets it. */
   #beatLater(): void {
     this.#cancelHeartbeat = this.#clock.schedule(this.#limits.heartbeatMs, () => {
+      this.#cancelHeartbeat = undefined;
+      const displays = [...this.#clients].filter(([, { caller }]) => caller === 'display');
+      if (displays.length === 0) return;
       this.#beatLater();
       const bytes = this.#encode({ event: 'heartbeat' });
-      for (const [socket, { caller }] of this.#clients) if (caller === 'display') this.#send(socket, bytes);
+      for (const [socket] of displays) this.#send(socket, bytes);
     });
   }
 

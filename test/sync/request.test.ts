@@ -36,7 +36,7 @@ describe('asking the server', () => {
     server.send('response', answerTo({ ...request, requestId: '0190f8a0-0000-7000-8000-00000000000f' }));
     server.send('response', answerTo(request));
     server.send('response', answerTo(request));
-    await expect(asked).resolves.toMatchObject({ ok: true });
+    await expect(asked).resolves.toMatchObject({ kind: 'feed.page' });
     await settle();
     expect(end.lines).toEqual([]);
   });

@@ -6,7 +6,7 @@ import { CLOSE_TOO_SLOW, defaultStreamLimits } from '../../../edge/api/event-str
 import type { TillNews } from '../../../edge/api/till-port.ts';
 import { settle } from '../../support/manual-clock.ts';
 import { basketOf } from '../sale/sale-fixture.ts';
-import { EventClient, POS_TOKEN, call, openApi } from './api-fixture.ts';
+import { DISPLAY_TOKEN, EventClient, POS_TOKEN, call, openApi } from './api-fixture.ts';
 import type { ApiShop } from './api-fixture.ts';
 
 const shopOfTest = (options: Parameters<typeof openApi>[1] = {}): Promise<ApiShop> =>
@@ -144,4 +144,62 @@ test('closing tells the clients that the till goes', async () => {
   const closed = client.closed();
   await shop.api.close();
   expect(await closed).toBe(1001);
+});
+
+function displayOfTest(shop: ApiShop): EventClient {
+  const client = new EventClient(shop.api, { headers: { authorization: `Bearer ${DISPLAY_TOKEN}` } });
+  onTestFinished(() => client.socket.terminate());
+  return client;
+}
+
+test('the display hears at once who was identified before it came and waits for a sale', async () => {
+  const shop = await shopOfTest();
+  await call(shop.api, { method: 'POST', path: '/v1/identifications', body: { number: '9001' } });
+  const identificationId = shop.till.sales.waiting()?.identificationId;
+  await shop.clock.advance(7_000);
+  const [hello] = await displayOfTest(shop).received(1);
+  expect(hello?.payload).toMatchObject({
+    event: 'hello',
+    sale: null,
+    waiting: {
+      identificationId,
+      identification: { verdict: 'known', customer: { greeting: 'Ingeborg' } },
+      currency: 'EUR',
+      waitedMs: 7_000,
+    },
+  });
+  shop.till.sales.open({});
+  const [later] = await displayOfTest(shop).received(1);
+  expect(later?.payload).toMatchObject({ waiting: null, sale: { customer: { identificationId } } });
+});
+
+test('the display hears that the till is there while nothing happens, without a number of its own', async () => {
+  const shop = await shopOfTest();
+  const [display, pos] = [displayOfTest(shop), clientOfTest(shop)];
+  const [hello] = await display.received(1);
+  await pos.received(1);
+  expect(hello?.payload).toMatchObject({ heartbeatMs: 2_000 });
+  await shop.clock.advance(4_000);
+  shop.tell(reader(1));
+  const [, ...heard] = await display.received(4);
+  expect(heard.map(({ payload }) => payload.event)).toEqual(['heartbeat', 'heartbeat', 'reader']);
+  expect(heard.map(({ n }) => n)).toEqual([hello?.n, hello?.n, (hello?.n ?? 0) + 1]);
+  const told = await pos.received(2);
+  expect(told[0]?.payload).not.toHaveProperty('heartbeatMs');
+  expect(told.map(({ payload }) => payload.event)).toEqual(['hello', 'reader']);
+});
+
+test('nothing beats once the last display has gone', async () => {
+  const shop = await shopOfTest();
+  const display = displayOfTest(shop);
+  await display.received(1);
+  expect(shop.clock.pending).toBe(1);
+  display.socket.terminate();
+  await once(display.socket, 'close');
+  for (let beats = 0; shop.clock.pending > 0; beats += 1) {
+    // The server hears of the end by the time other clients are greeted.
+    await clientOfTest(shop).received(1);
+    await shop.clock.advance(2_000);
+    expect(beats).toBeLessThan(10);
+  }
 });
