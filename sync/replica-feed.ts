@@ -6,7 +6,9 @@ import type { Random } from '../foundation/random.ts';
 import type { Subscription } from './bus.ts';
 import { isBehind } from './contract/feed.ts';
 import type { FeedHead, FeedPage, FeedPosition } from './contract/feed.ts';
+import type { StoreId } from './contract/ids.ts';
 import type { FeedUrgent } from './contract/messages.ts';
+import type { BucketAnswer, RangesAnswer } from './contract/ranges.ts';
 import { replicaCollectionNames } from './contract/replica-documents.ts';
 import type { ReplicaCollection } from './contract/replica-documents.ts';
 import type { Topics } from './contract/topics.ts';
@@ -30,6 +32,7 @@ export class FeedClient implements Closable {
   readonly #random: Random;
   readonly #log: Log;
   readonly #maxJitterMs: number;
+  readonly #store: { readonly store?: StoreId };
   readonly #onBehind: (collection: ReplicaCollection) => void;
   readonly #onUrgent: (urgent: FeedUrgent) => void;
   readonly #pulled = new Map<ReplicaCollection, FeedPosition>();
@@ -47,6 +50,8 @@ export class FeedClient implements Closable {
     readonly log: Log;
     /** A notice reaches every till at once; each waits a random time up to this before it pulls. */
     readonly maxJitterMs: number;
+    /** Where the till stands: decides what its replica holds. */
+    readonly store?: StoreId;
     /** The server has changes in a collection that were not pulled yet. Must only take note. */
     readonly onBehind: (collection: ReplicaCollection) => void;
     /** Must hold before it returns; when it throws, the message counts as not obeyed. */
@@ -59,6 +64,7 @@ export class FeedClient implements Closable {
     this.#random = options.random;
     this.#log = options.log;
     this.#maxJitterMs = options.maxJitterMs;
+    this.#store = options.store === undefined ? {} : { store: options.store };
     this.#onBehind = options.onBehind;
     this.#onUrgent = options.onUrgent;
     this.subscriptions = [
@@ -84,6 +90,7 @@ export class FeedClient implements Closable {
         collection,
         after: position,
         limit: wanted,
+        ...this.#store,
       });
       if (position !== null && page.position.epoch !== position.epoch) {
         throw new StammkundeError('REP_EPOCH_CHANGED', `${collection} continues in another history`);
@@ -104,6 +111,28 @@ export class FeedClient implements Closable {
         return { documents, position, more: page.more };
       }
     }
+  }
+
+  /**
+   * Hashes of what the server has of a collection, as of a position.
+   * @throws as {@link pull}
+   */
+  ranges(collection: ReplicaCollection, at: FeedPosition): Promise<RangesAnswer> {
+    return this.#requests.ask({ kind: 'feed.ranges', collection, at, ...this.#store });
+  }
+
+  /**
+   * The documents of one bucket, by their keys.
+   * @param after null: from the first key on
+   * @throws as {@link pull}
+   */
+  bucket(
+    collection: ReplicaCollection,
+    bucket: number,
+    after: string | null,
+    limit: number,
+  ): Promise<BucketAnswer> {
+    return this.#requests.ask({ kind: 'feed.bucket', collection, bucket, after, limit, ...this.#store });
   }
 
   close(): Promise<void> {

@@ -12,7 +12,7 @@ import type { BlindIndex } from './contract/blind-index.ts';
 import type { FeedPage, FeedPosition } from './contract/feed.ts';
 import type { StoreId, TenantId } from './contract/ids.ts';
 import type { LookupAnswer } from './contract/lookup.ts';
-import type { EntryVerdict, FeedUrgent } from './contract/messages.ts';
+import type { EntryVerdict, FeedUrgent, Question } from './contract/messages.ts';
 import type { BucketAnswer, RangesAnswer } from './contract/ranges.ts';
 import type { ReplicaCollection } from './contract/replica-documents.ts';
 import { topicsOf } from './contract/topics.ts';
@@ -108,12 +108,7 @@ export class TillLink implements Closable {
     this.#requests = parts.requests;
     this.#presence = parts.presence;
     const { requests, store } = parts;
-    this.snapshots = {
-      ask: (question) =>
-        requests.ask(
-          question.kind === 'snapshot.offer' && store !== undefined ? { ...question, store } : question,
-        ),
-    };
+    this.snapshots = { ask: (question) => requests.ask(withStore(question, store)) };
   }
 
   /** Usable at once, with or without a network. @throws whatever `openBus` throws, leaving nothing behind */
@@ -270,4 +265,14 @@ export class TillLink implements Closable {
   close(): Promise<void> {
     return this.#opened.close();
   }
+}
+
+/** An offer depends on where the till stands. */
+function withStore<K extends 'snapshot.offer' | 'snapshot.chunk'>(
+  question: Question<K>,
+  store: StoreId | undefined,
+): Question<K> {
+  // Either kind is one of this union, which TypeScript does not see of a type parameter.
+  const { kind } = question as Question<'snapshot.offer' | 'snapshot.chunk'>;
+  return kind === 'snapshot.offer' && store !== undefined ? { ...question, store } : question;
 }

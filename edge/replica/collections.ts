@@ -79,6 +79,7 @@ const programme: RxJsonSchema<ProgrammeDocument> = {
     tiers: { type: 'array', items: { type: 'object', additionalProperties: true } },
     staleAfterMs: { type: 'number' },
     consentTexts: { type: 'array', items: { type: 'object', additionalProperties: true } },
+    replica: { type: 'object', additionalProperties: true },
   },
   required: ['id', 'version', 'currency', 'earn', 'tiers', 'staleAfterMs'],
 };

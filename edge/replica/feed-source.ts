@@ -1,6 +1,7 @@
 import type { FeedPage, FeedPosition } from '../../sync/contract/feed.ts';
 import type { BucketAnswer, RangesAnswer } from '../../sync/contract/ranges.ts';
 import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
+import type { SnapshotQuestions } from '../../sync/snapshot-client.ts';
 
 /** Where a replica's documents come from. */
 export interface FeedSource {
@@ -33,5 +34,6 @@ export interface RangeSource {
   ): Promise<BucketAnswer>;
 }
 
-/** What a replica asks of a server. One without ranges is followed and never compared. */
-export type ReplicaSource = FeedSource & Partial<RangeSource>;
+/** What a replica asks of a server. One without ranges is never compared, one without snapshots loaded page by page. */
+export type ReplicaSource = FeedSource &
+  Partial<RangeSource> & { readonly snapshots?: SnapshotQuestions | undefined };

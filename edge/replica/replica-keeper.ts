@@ -7,6 +7,8 @@ import { retryDelayMs } from '../../foundation/retry-schedule.ts';
 import type { FeedPosition } from '../../sync/contract/feed.ts';
 import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
 import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts';
+import { SnapshotClient } from '../../sync/snapshot-client.ts';
+import type { SnapshotQuestions } from '../../sync/snapshot-client.ts';
 import type { CutOff } from './collection-follower.ts';
 import type { RangeSource, ReplicaSource } from './feed-source.ts';
 import { GenerationFiles } from './generation-files.ts';
@@ -19,9 +21,12 @@ import type {
   ReplicaDifference,
   ReplicaWriter,
   ReseedReason,
+  SeedingProgress,
   WriterListener,
   WriterStart,
 } from './replica-writer.ts';
+import type { SeedEvent } from './seeding/seed-meter.ts';
+import { seedReplica } from './seeding/seed-replica.ts';
 import { discard, isUnusable } from './unusable-file.ts';
 import { VerificationRounds } from './verification/verification-rounds.ts';
 import type { Verification } from './verification/verify-collection.ts';
@@ -33,12 +38,19 @@ export interface KeeperPorts {
   readonly listener: WriterListener;
 }
 
-type KeeperOptions = WriterStart & Pick<ReplicaOptions, 'beforeStatement'>;
+export interface KeeperOptions extends WriterStart, Pick<ReplicaOptions, 'beforeStatement'> {
+  /** About as long as one slice of loading a snapshot may hold up this thread, ms. */
+  readonly sliceMs: number;
+}
 
 interface Generation {
   readonly number: number;
   readonly replica: Replica;
+  readonly ending: AbortController;
   rounds?: VerificationRounds;
+  /** The loading of a snapshot into it. */
+  seeding?: Promise<void>;
+  seeded?: SeedEvent;
 }
 
 /** Between attempts to bring back a replica that failed; the first attempt is made at once. */
@@ -207,17 +219,62 @@ export class ReplicaKeeper implements ReplicaWriter {
         onCaughtUp: (...caughtUp) => this.#onCaughtUp(generation, ...caughtUp),
       },
     );
-    const generation: Generation = { number, replica };
+    const generation: Generation = { number, replica, ending: new AbortController() };
     return generation;
   }
 
   #followWith(generation: Generation): void {
     const source = this.#source;
     if (source === undefined) return;
+    if (generation === this.#loading && source.snapshots !== undefined) {
+      generation.seeding = this.#seed(generation, source, source.snapshots);
+      return;
+    }
     generation.replica.follow(source);
     if (generation !== this.#serving) return;
     if (canBeCompared(source)) generation.rounds = this.#roundsOf(generation, source);
     else if (!this.#proven) this.reseed('unproven');
+  }
+
+  /** Loads a snapshot, where the server has one, and then follows the feed from there. Never rejects. */
+  async #seed(generation: Generation, source: ReplicaSource, questions: SnapshotQuestions): Promise<void> {
+    const { clock, random, log } = this.#ports;
+    const { replica, ending } = generation;
+    try {
+      const outcome = await seedReplica({
+        stores: { credentials: replica.store('credentials'), customers: replica.store('customers') },
+        source: new SnapshotClient({ questions, clock, random, log }),
+        clock,
+        random,
+        log,
+        signal: ending.signal,
+        sliceMs: this.#options.sliceMs,
+        onProgress: (event) => {
+          generation.seeded = event;
+          this.#tell();
+        },
+      });
+      if (ending.signal.aborted) return;
+      switch (outcome.kind) {
+        case 'loaded':
+          replica.loadedUpTo(outcome.positions);
+          replica.follow(source);
+          break;
+        case 'none':
+          replica.follow(source);
+          break;
+        case 'outdated':
+          this.#loadFromTheBeginning(generation);
+          break;
+        case 'stopped':
+          break;
+      }
+    } catch (error) {
+      // Of a poisoned base whoever must act has been told.
+      if (ending.signal.aborted || isFault(error, 'REP_POISONED')) return;
+      log.error({ event: 'replica.seed.failed', generation: generation.number, error: asError(error) });
+      this.#loadFromTheBeginning(generation);
+    }
   }
 
   #onCaughtUp(
@@ -261,6 +318,11 @@ export class ReplicaKeeper implements ReplicaWriter {
 
   #onCutOff(generation: Generation, why: CutOff): void {
     if (generation === this.#serving) this.reseed(why);
+    this.#loadFromTheBeginning(generation);
+  }
+
+  /** What was loaded so far is of no use: it is removed, and another part begun. */
+  #loadFromTheBeginning(generation: Generation): void {
     if (generation !== this.#loading) return;
     this.#loading = undefined;
     this.#enqueue(async () => {
@@ -439,9 +501,11 @@ export class ReplicaKeeper implements ReplicaWriter {
 
   async #end(generation: Generation | undefined): Promise<void> {
     try {
+      generation?.ending.abort();
       const closing = generation?.rounds?.close();
       await generation?.replica.close();
       await closing;
+      await generation?.seeding;
     } catch (error) {
       this.#ports.log.warn({ event: 'replica.close.failed', error: asError(error) });
     }
@@ -562,7 +626,7 @@ export class ReplicaKeeper implements ReplicaWriter {
       proven: this.#proven,
       verifiedAt: verified.length === replicaCollectionNames.length ? Math.min(...verified) : null,
       lastDifference: this.#lastDifference,
-      seeding: loading === undefined ? null : { generation: loading.number, documents: documentsOf(loading) },
+      seeding: loading === undefined ? null : progressOf(loading),
     });
   }
 
@@ -582,8 +646,24 @@ function canBeCompared(source: ReplicaSource): source is ReplicaSource & RangeSo
   return source.ranges !== undefined && source.bucket !== undefined;
 }
 
+function progressOf({ number: generation, replica, seeded }: Generation): SeedingProgress {
+  if (seeded === undefined || seeded.phase === 'loaded' || seeded.documentsTotal === 0) {
+    const phase = seeded?.phase === 'loaded' ? 'catching-up' : 'loading';
+    return { generation, phase, documents: documentsIn(replica), documentsTotal: null, ratePerSecond: null };
+  }
+  const { phase, documents, documentsTotal, ratePerSecond } = seeded;
+  const isPreparing = phase === 'asking' || phase === 'waiting';
+  return {
+    generation,
+    phase: isPreparing ? 'preparing' : 'loading',
+    documents,
+    documentsTotal,
+    ratePerSecond,
+  };
+}
+
 /** None when it cannot be told: it fails, and whoever must act on that is told elsewhere. */
-function documentsOf({ replica }: Generation): number {
+function documentsIn(replica: Replica): number {
   try {
     return replica.documents;
   } catch {

@@ -48,9 +48,13 @@ export interface ReplicaDifference {
 /** How far the loading of a new generation is. */
 export interface SeedingProgress {
   readonly generation: number;
+  /** `preparing`: the server makes a snapshot, or is not there; `catching-up`: what changed meanwhile is pulled. */
+  readonly phase: 'preparing' | 'loading' | 'catching-up';
   readonly documents: number;
-  /** Absent when nobody knows, as with a pull page by page. */
-  readonly documentsTotal?: number;
+  /** null when nobody knows, as with a pull page by page. */
+  readonly documentsTotal: number | null;
+  /** Documents in a second; null when nobody counts. */
+  readonly ratePerSecond: number | null;
 }
 
 /** How the replica is, as its writer knows. */
@@ -65,7 +69,7 @@ export interface WriterStatus {
   /** When all of it was last found to be what the server has. */
   readonly verifiedAt: Instant | null;
   readonly lastDifference: ReplicaDifference | null;
-  /** Absent while nothing is being loaded. */
+  /** null while nothing is being loaded. */
   readonly seeding: SeedingProgress | null;
 }
 

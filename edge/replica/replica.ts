@@ -180,6 +180,14 @@ export class Replica implements Closable {
     return sqliteStoreOf(this.#collection(name));
   }
 
+  /**
+   * Notes that collections were loaded otherwise, complete up to these positions: from there the feed goes on. To be
+   * called before {@link follow}. @throws StammkundeError REP_POISONED
+   */
+  loadedUpTo(positions: ReplicaNote['positions']): void {
+    this.#write({ ...this.#note, positions: { ...positions, ...this.#note.positions } });
+  }
+
   /** Begins to follow the server's feed, for as long as the replica is open. To be called once. */
   follow(source: ReplicaSource): void {
     for (const name of replicaCollectionNames) this.#followers.set(name, this.#follower(name, source));

@@ -1,5 +1,6 @@
 import type { LogFields } from '../../../foundation/log.ts';
 import type { FeedPage, FeedPosition } from '../../../sync/contract/feed.ts';
+import type { Answer, Question } from '../../../sync/contract/messages.ts';
 import type { BucketAnswer, RangesAnswer } from '../../../sync/contract/ranges.ts';
 import type { ReplicaCollection } from '../../../sync/contract/replica-documents.ts';
 import type { ReadTarget, ReseedReason, WriterStatus } from '../replica-writer.ts';
@@ -20,18 +21,20 @@ export type Ask =
       readonly bucket: number;
       readonly after: string | null;
       readonly limit: number;
-    };
+    }
+  | { readonly kind: 'snapshot'; readonly question: Question<'snapshot.offer' | 'snapshot.chunk'> };
 
 /** The answers, by kind of what was asked. */
 export interface Answers {
   readonly pull: FeedPage;
   readonly ranges: RangesAnswer;
   readonly bucket: BucketAnswer;
+  readonly snapshot: Answer<'snapshot.offer' | 'snapshot.chunk'>;
 }
 
 /** To the writer's thread. An `id` is what the other side called its question. */
 export type ToThread =
-  | { readonly kind: 'follow'; readonly compares: boolean }
+  | { readonly kind: 'follow'; readonly compares: boolean; readonly hasSnapshots: boolean }
   | { readonly kind: 'resync'; readonly collections: readonly ReplicaCollection[] | undefined }
   | { readonly kind: 'reseed'; readonly reason: ReseedReason }
   | { readonly kind: 'damage'; readonly generation: number; readonly error: Thrown }

@@ -125,7 +125,11 @@ class ThreadWriter implements ReplicaWriter {
 
   follow(source: ReplicaSource): void {
     this.#source = source;
-    this.#tell({ kind: 'follow', compares: source.ranges !== undefined && source.bucket !== undefined });
+    this.#tell({
+      kind: 'follow',
+      compares: source.ranges !== undefined && source.bucket !== undefined,
+      hasSnapshots: source.snapshots !== undefined,
+    });
   }
 
   resync(collections?: readonly ReplicaCollection[]): void {
@@ -192,6 +196,9 @@ class ThreadWriter implements ReplicaWriter {
       case 'bucket':
         if (source?.bucket === undefined) break;
         return source.bucket(ask.collection, ask.bucket, ask.after, ask.limit);
+      case 'snapshot':
+        if (source?.snapshots === undefined) break;
+        return source.snapshots.ask(ask.question);
     }
     throw new StammkundeError('BUS_UNREACHABLE', 'there is nobody to ask');
   }

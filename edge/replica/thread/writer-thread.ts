@@ -4,11 +4,16 @@ import { SystemClock } from '../../../foundation/clock.ts';
 import { ProgrammerError, asError } from '../../../foundation/errors.ts';
 import type { Log, LogFields } from '../../../foundation/log.ts';
 import { SystemRandom } from '../../../foundation/random.ts';
+import type { Answer, Question } from '../../../sync/contract/messages.ts';
+import type { SnapshotQuestions } from '../../../sync/snapshot-client.ts';
 import type { ReplicaSource } from '../feed-source.ts';
 import { ReplicaKeeper } from '../replica-keeper.ts';
 import type { ReadTarget, WriterStart } from '../replica-writer.ts';
 import type { Answers, Ask, FromThread, LogLine, ToThread } from './messages.ts';
 import { fromThrown, toThrown } from './thrown.ts';
+
+/** About as long as a slice of loading may take: lookups do not wait for it, orders and answers do. */
+const SLICE_MS = 50;
 
 const port = parentPort;
 if (port === null) throw new ProgrammerError('this is the program of a thread');
@@ -55,8 +60,17 @@ async function ask<K extends Ask['kind']>(asked: Extract<Ask, { kind: K }>): Pro
   return (await question((id) => ({ kind: 'ask', id, ask: asked }))) as Answers[K];
 }
 
-function sourceOf(compares: boolean): ReplicaSource {
+function sourceOf({ compares, hasSnapshots }: Extract<ToThread, { kind: 'follow' }>): ReplicaSource {
+  // A question of the client is answered with the answer of its kind.
+  const snapshots: SnapshotQuestions = {
+    ask: async <K extends 'snapshot.offer' | 'snapshot.chunk'>(asked: Question<K>) =>
+      (await ask<'snapshot'>({
+        kind: 'snapshot',
+        question: asked as Question<'snapshot.offer'>,
+      })) as Answer<K>,
+  };
   return {
+    ...(hasSnapshots ? { snapshots } : {}),
     pull: (collection, after, limit) => ask<'pull'>({ kind: 'pull', collection, after, limit }),
     ...(compares
       ? {
@@ -69,18 +83,22 @@ function sourceOf(compares: boolean): ReplicaSource {
 }
 
 // Structured clone gives it back as it was given.
-const keeper = ReplicaKeeper.open(workerData as WriterStart, {
-  clock: new SystemClock(),
-  random: new SystemRandom(),
-  log,
-  listener: {
-    readFrom: async (target: ReadTarget | null) => {
-      await question((id) => ({ kind: 'read-from', id, target }));
+const start = workerData as WriterStart;
+const keeper = ReplicaKeeper.open(
+  { ...start, sliceMs: SLICE_MS },
+  {
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    log,
+    listener: {
+      readFrom: async (target: ReadTarget | null) => {
+        await question((id) => ({ kind: 'read-from', id, target }));
+      },
+      onCaughtUp: (collection, position) => tell({ kind: 'caught-up', collection, position }),
+      onStatus: (status) => tell({ kind: 'status', status }),
     },
-    onCaughtUp: (collection, position) => tell({ kind: 'caught-up', collection, position }),
-    onStatus: (status) => tell({ kind: 'status', status }),
   },
-});
+);
 
 keeper.then(
   () => tell({ kind: 'opened' }),
@@ -90,7 +108,7 @@ keeper.then(
 function obey(writer: ReplicaKeeper, message: ToThread): void {
   switch (message.kind) {
     case 'follow':
-      writer.follow(sourceOf(message.compares));
+      writer.follow(sourceOf(message));
       return;
     case 'resync':
       writer.resync(message.collections);

@@ -114,7 +114,7 @@ export async function openKeeper(
         options.openWriter ??
         ((start, ports) =>
           ReplicaKeeper.open(
-            { ...start, ...(beforeStatement === undefined ? {} : { beforeStatement }) },
+            { ...start, sliceMs: 2, ...(beforeStatement === undefined ? {} : { beforeStatement }) },
             ports,
           )),
     },
