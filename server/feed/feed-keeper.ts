@@ -5,9 +5,14 @@ import type { Log } from '../../foundation/log.ts';
 import { reapplyErasures } from '../customers/redact-indexes.ts';
 import type { Database } from '../database/database.ts';
 import { foldRanges } from './fold-ranges.ts';
+import { readScopeSetting } from './programme-scope.ts';
+import { moveEverybody, moveVisitors } from './scope-sweep.ts';
 import { purgeErasedIndexes, purgeTombstones } from './purge.ts';
 
 const FOLD_EVERY_MS = 10_000;
+const MOVE_EVERY_MS = 30_000;
+/** Whoever was not seen for long is looked for this often; it is a matter of days. */
+const LOOK_AT_ALL_EVERY_MS = 3_600_000;
 const PURGE_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
@@ -23,6 +28,9 @@ export interface FeedKeeperPorts {
 export class FeedKeeper implements Closable {
   readonly #ports: FeedKeeperPorts;
   readonly #duties: readonly Duty[];
+  /** The setting for which all were looked at, and when. */
+  #movedFor: string | undefined;
+  #movedAllAtMs = 0;
 
   constructor(ports: FeedKeeperPorts) {
     this.#ports = ports;
@@ -30,8 +38,20 @@ export class FeedKeeper implements Closable {
       new Duty(ports, { event, everyMs, work });
     this.#duties = [
       duty('feed.fold', FOLD_EVERY_MS, async () => void (await foldRanges(ports.database))),
+      duty('feed.move', MOVE_EVERY_MS, () => this.move()),
       duty('feed.purge', PURGE_EVERY_MS, () => this.purge()),
     ];
+  }
+
+  /** Puts customers into the part of the customer base where they belong: all of them after the setting changed. */
+  async move(): Promise<void> {
+    const { database, clock, log } = this.#ports;
+    const setting = JSON.stringify((await readScopeSetting(database.db)) ?? null);
+    const isDue =
+      setting !== this.#movedFor || clock.monotonicMs() - this.#movedAllAtMs >= LOOK_AT_ALL_EVERY_MS;
+    const moved = await (isDue ? moveEverybody : moveVisitors)(database, clock.now());
+    if (isDue) [this.#movedFor, this.#movedAllAtMs] = [setting, clock.monotonicMs()];
+    if (moved > 0) log.info({ event: 'feed.moved', customers: moved });
   }
 
   /** Forgets what is older than the horizon, and erases what tills brought of the erased since. */

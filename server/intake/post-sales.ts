@@ -11,6 +11,9 @@ import { post, transfer } from '../ledger/post.ts';
 import type { LedgerTransaction } from '../ledger/post.ts';
 import { saleKey } from './judge.ts';
 import type { PointsDiffer } from './judge.ts';
+import { noteVisits } from '../customers/activity.ts';
+import type { Visit } from '../customers/activity.ts';
+import type { CustomerRow } from '../feed/documents.ts';
 import { readOwners } from './owners.ts';
 import { readRules } from './sale-points.ts';
 
@@ -83,11 +86,26 @@ export async function postSales(
       }),
       now,
     );
+    await noteVisits(
+      tx,
+      sales.flatMap((sale) => visitOf(sale, owners)),
+      now,
+    );
   }
   await recordVoids(tx, voids);
   const touched = [...sales, ...voids].map(({ transaction }) => transaction.saleId.toLowerCase());
   await reverse(tx, touched, now);
   return differing;
+}
+
+/** Where a customer was seen by this sale; nothing for one who closed their account, or for nobody. */
+function visitOf(
+  { transaction: { customer: card, storeId, at } }: EnteredSale,
+  owners: ReadonlyMap<string, CustomerRow>,
+): Visit[] {
+  const customer = card === null ? undefined : owners.get(card.index);
+  if (customer === undefined || customer.status === 'closed') return [];
+  return [{ customerId: customer.id, store: storeId, at }];
 }
 
 async function recordVoids(tx: DatabaseTransaction, voids: readonly EnteredVoid[]): Promise<void> {

@@ -5,6 +5,7 @@ import { ConsentText } from './consent.ts';
 import { identifierKinds } from './credential.ts';
 import { InstantMs, Uuid } from './ids.ts';
 import { Currency } from './money.ts';
+import { ReplicaScope } from './replica-scope.ts';
 import { holdsNoPaymentCard, NO_PAYMENT_CARD, plainText } from './plain-text.ts';
 
 /** A line for people, shown on every till. */
@@ -114,6 +115,10 @@ export const ProgrammeDocument = z.strictObject({
     )
     .optional()
     .describe('What is agreed to at the till; without a text it is not asked for'),
+  replica: z
+    .strictObject({ scope: ReplicaScope.describe('Which customers a till holds') })
+    .optional()
+    .describe('Absent: every till holds all customers'),
 });
 
 export type CredentialDocument = z.infer<typeof CredentialDocument>;

@@ -36,6 +36,16 @@ const statements = [
      at bigint not null,
      moved boolean not null)`,
   `create index customer_activity_moved on customer_activity (customer_id) where moved`,
+  // A card lies where its customer does, one that belongs to nobody in every scope. Its name has it run before the
+  // trigger that computes hash and position.
+  `create function credential_feed_part() returns trigger language plpgsql as $$
+   begin
+     new.feed_part := coalesce((select c.feed_part from customer c where c.id = new.customer_id), '');
+     return new;
+   end $$`,
+  `create trigger feed_part before insert on credential for each row execute function credential_feed_part()`,
+  `create trigger feed_part_given before update of customer_id on credential for each row
+   when (new.customer_id is distinct from old.customer_id) execute function credential_feed_part()`,
   // For tills that hold a part of the customer base.
   `create index customer_part on customer (feed_part, xid, seq) where feed_part <> ''`,
   `create index credential_part on credential (feed_part, xid, seq) where feed_part <> ''`,
