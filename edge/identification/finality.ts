@@ -21,11 +21,5 @@ export function isFinal(
 
 /** Whether tills hold the whole customer base by the programme in force. */
 export function holdsEverything(programme: ProgrammeDocument | undefined): boolean {
-  // Programmes of older servers say nothing of a scope, and mean all.
-  const scope: unknown = (programme as { replica?: { scope?: unknown } } | undefined)?.replica?.scope;
-  return scope === undefined || scope === 'all' || kindOf(scope) === 'all';
-}
-
-function kindOf(scope: unknown): unknown {
-  return typeof scope === 'object' && scope !== null && 'kind' in scope ? scope.kind : undefined;
+  return (programme?.replica?.scope.by ?? 'all') === 'all';
 }

@@ -10,6 +10,9 @@ export interface FoundCard {
   readonly toldAt: Instant;
 }
 
+/** What must hold at once. */
+export type UrgentNews = Omit<FeedUrgent, 'position'>;
+
 export interface FoundCardLimits {
   readonly cardsMax: number;
   /** How long a card is remembered, ms. */
@@ -56,10 +59,10 @@ export class FoundCards {
   }
 
   /** Forgets what it speaks of: blocked cards, changed consents, customers who are gone. */
-  heard({ credentials, customers }: Pick<FeedUrgent, 'credentials' | 'customers'>): void {
+  heard({ credentials, customers, erased }: UrgentNews): void {
     if (this.#byIndex.size === 0) return;
-    const indexes = new Set(credentials.map(({ index }) => index));
-    const ids = new Set(customers.map(({ id }) => id));
+    const indexes = new Set([...credentials.map(({ index }) => index), ...(erased?.credentials ?? [])]);
+    const ids = new Set([...customers.map(({ id }) => id), ...(erased?.customers ?? [])]);
     for (const [index, { found }] of this.#byIndex) {
       const { credential, customer } = found;
       if (indexes.has(index) || indexes.has(credential.index) || ids.has(customer.id)) {

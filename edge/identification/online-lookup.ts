@@ -6,7 +6,7 @@ import type { Log } from '../../foundation/log.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import { LOOKUP_DEADLINE_MS } from '../../sync/contract/lookup.ts';
 import type { LookupAnswer } from '../../sync/contract/lookup.ts';
-import type { FeedUrgent } from '../../sync/contract/messages.ts';
+import type { UrgentNews } from './found-cards.ts';
 
 /** What came of asking the server whose card it is. */
 export type LookupOutcome =
@@ -41,7 +41,7 @@ export class OnlineLookup implements Closable {
   readonly #log: Log;
   /** Oldest first. */
   readonly #asking = new Map<BlindIndex, Asking>();
-  #heard: Pick<FeedUrgent, 'credentials' | 'customers'>[] = [];
+  #heard: UrgentNews[] = [];
   #closed = false;
 
   constructor(ports: {
@@ -80,7 +80,7 @@ export class OnlineLookup implements Closable {
   }
 
   /** Something became urgent; it holds against answers that are still on their way. */
-  heard(urgent: Pick<FeedUrgent, 'credentials' | 'customers'>): void {
+  heard(urgent: UrgentNews): void {
     if (this.#asking.size === 0) return;
     this.#heard.push(urgent);
     if (this.#heard.length > URGENT_MAX) for (const { abort } of this.#asking.values()) abort.abort();
@@ -129,6 +129,12 @@ export class OnlineLookup implements Closable {
   #withUrgent({ credential, customer }: LookupAnswer): Pick<LookupAnswer, 'credential' | 'customer'> {
     const credentials = this.#heard.flatMap((urgent) => urgent.credentials);
     const customers = this.#heard.flatMap((urgent) => urgent.customers);
+    const isErased = this.#heard.some(
+      ({ erased }) =>
+        (credential !== null && erased?.credentials.includes(credential.index) === true) ||
+        (customer !== null && erased?.customers.includes(customer.id) === true),
+    );
+    if (isErased) return { credential: null, customer: null };
     return {
       credential: credentials.findLast(({ index }) => index === credential?.index) ?? credential,
       customer: customers.findLast(({ id }) => id === customer?.id) ?? customer,
