@@ -3,7 +3,7 @@ import type { SqliteDatabase } from './database.ts';
 import type { TableLayout } from './schema-tables.ts';
 
 /** Buckets of a collection's digests. */
-export const DIGEST_BUCKETS = 256;
+const DIGEST_BUCKETS = 256;
 
 /** Where a document counts, and with which hash. */
 export interface DocumentDigest {

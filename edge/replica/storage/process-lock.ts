@@ -5,7 +5,7 @@ import { StammkundeError, asError, isFault } from '../../../foundation/errors.ts
 import { storageFault } from './faults.ts';
 
 /** What the lock of a database file is called, after the file's own name. It is empty and stays where it is. */
-export const LOCK_SUFFIX = '-lock';
+const LOCK_SUFFIX = '-lock';
 
 /**
  * One storage object in one process owns a file; the lock goes with the process, however that ends.

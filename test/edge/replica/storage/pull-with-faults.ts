@@ -20,6 +20,8 @@ import { cardDigest, digestsOf } from './card-digests.ts';
 
 const PAGE = 20;
 const TOTAL = 100;
+/** What fails with the nth statement is the nth of these, round and round. */
+const kinds = ['SQLITE_IOERR_WRITE', 'SQLITE_BUSY', 'SQLITE_FULL', 'SQLITE_ERROR', 'SQLITE_CORRUPT'];
 /** The server's cards. */
 const all = Array.from({ length: TOTAL }, (_, n) => card(n));
 const [, , mode = '', folder = '', positions = ''] = process.argv;
@@ -93,7 +95,7 @@ async function pullWithFault(failing: number): Promise<void> {
     if (!armed) return;
     statements += 1;
     if (statements === failing) {
-      throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_WRITE' });
+      throw Object.assign(new Error('what SQLite says'), { code: kinds[failing % kinds.length] });
     }
   });
   const replication = pull(cards, () => (armed = true));
