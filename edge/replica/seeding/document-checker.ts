@@ -12,30 +12,24 @@ export type Checker = (value: unknown) => boolean;
 export function checkerOf(schema: z.core.$ZodType): Checker {
   // $ZodTypes is the union of all schemas zod makes; the base type does not tell them apart.
   const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case 'string':
-      return stringChecker(schema, def);
-    case 'number':
-      return numberChecker(schema, def);
-    case 'enum': {
-      const values = new Set<unknown>(Object.values(def.entries));
-      return hasChecks(def) ? bySchema(schema) : (value) => values.has(value);
-    }
-    case 'nullable': {
-      const inner = checkerOf(def.innerType);
-      return hasChecks(def) ? bySchema(schema) : (value) => value === null || inner(value);
-    }
-    case 'optional': {
-      const inner = checkerOf(def.innerType);
-      return hasChecks(def) ? bySchema(schema) : (value) => value === undefined || inner(value);
-    }
-    case 'array':
-      return arrayChecker(schema, def);
-    case 'object':
-      return objectChecker(schema, def);
-    default:
-      return bySchema(schema);
+  if (def.type === 'string') return stringChecker(schema, def);
+  if (def.type === 'number') return numberChecker(schema, def);
+  if (def.type === 'array') return arrayChecker(schema, def);
+  if (def.type === 'object') return objectChecker(schema, def);
+  if (hasChecks(def)) return bySchema(schema);
+  if (def.type === 'enum') {
+    const values = new Set<unknown>(Object.values(def.entries));
+    return (value) => values.has(value);
   }
+  if (def.type === 'nullable') {
+    const inner = checkerOf(def.innerType);
+    return (value) => value === null || inner(value);
+  }
+  if (def.type === 'optional') {
+    const inner = checkerOf(def.innerType);
+    return (value) => value === undefined || inner(value);
+  }
+  return bySchema(schema);
 }
 
 /** The schema's own word. */
@@ -66,22 +60,16 @@ function stringChecker(schema: z.core.$ZodType, def: z.core.$ZodStringDef): Chec
 function stringTest(check: object): ((text: string) => boolean) | undefined {
   // The defs of $ZodChecks, told apart by `check`.
   const known = check as z.core.$ZodChecks['_zod']['def'];
-  switch (known.check) {
-    case 'string_format': {
-      const { format, pattern } = known;
-      if ((format !== 'regex' && format !== 'uuid') || pattern === undefined || pattern.global)
-        return undefined;
-      return (text) => pattern.test(text);
-    }
-    case 'min_length':
-      return (text) => text.length >= known.minimum;
-    case 'max_length':
-      return (text) => text.length <= known.maximum;
-    case 'overwrite':
-      return (text) => known.tx(text) === text;
-    default:
+  if (known.check === 'string_format') {
+    const { format, pattern } = known;
+    if ((format !== 'regex' && format !== 'uuid') || pattern === undefined || pattern.global)
       return undefined;
+    return (text) => pattern.test(text);
   }
+  if (known.check === 'min_length') return (text) => text.length >= known.minimum;
+  if (known.check === 'max_length') return (text) => text.length <= known.maximum;
+  if (known.check === 'overwrite') return (text) => known.tx(text) === text;
+  return undefined;
 }
 
 function numberChecker(schema: z.core.$ZodType, def: z.core.$ZodNumberDef): Checker {

@@ -103,7 +103,9 @@ class Seeding {
   async run(): Promise<SeedOutcome> {
     const { stores, log } = this.#options;
     const before = this.#marks.progress();
-    if (before?.state === 'loaded') return { kind: 'loaded', ...before };
+    if (before?.state === 'loaded') {
+      return { kind: 'loaded', positions: before.positions, documents: before.documents };
+    }
     if (before === undefined && this.#liveCounts().some((count) => count > 0)) return { kind: 'none' };
     for (;;) {
       const offer = await this.#offer();
