@@ -4,12 +4,11 @@
 //   till does not follow the feed, so that only what is urgent reaches it.
 import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { ZvtConfig } from '../../../drivers/protocol/zvt/config.ts';
 import type { TillEvent } from '../../../edge/api/events.ts';
 import { LinkingView } from '../../../edge/linking/linking-view.ts';
-import { recognise } from '../../../edge/recognition/recognise.ts';
 import { gs1CheckDigit } from '../../../foundation/check-digit.ts';
 import { SystemClock } from '../../../foundation/clock.ts';
 import { Opened } from '../../../foundation/lifecycle.ts';
@@ -22,7 +21,6 @@ import { JsonClient } from '../../../simulator/json-client.ts';
 import { VirtualPaymentTerminal } from '../../../simulator/readers/virtual-payment-terminal.ts';
 import { VirtualTcpScanner } from '../../../simulator/readers/virtual-tcp-scanner.ts';
 import { TillEvents } from '../../../simulator/till-events.ts';
-import { compileCardSchemes } from '../../../sync/contract/card-scheme.ts';
 import { MqttConfig } from '../../../sync/mqtt/config.ts';
 import { linkProgramme } from '../../server/link-programme.ts';
 import { ServerFolder } from '../../server/server-folder.ts';
@@ -160,22 +158,11 @@ function filesBelow(folder: string): readonly Buffer[] {
     .flatMap((path) => (statSync(path).isFile() ? [readFileSync(path)] : []));
 }
 
-const knowsBankCards =
-  recognise(
-    { payload: Buffer.from(PAR), symbology: 'emv-par', source: 'reader' },
-    { schemes: compileCardSchemes([]) },
-  ).kind === 'credential';
-
 beforeAll(async () => {
-  if (!knowsBankCards) return;
   server = opened.add(await Server.open(serverFolder.config, { clock, random, log: silentLog }));
   office = new JsonClient(server.apiUrl, serverFolder.token);
   await office.call('PUT', '/v1/programme', z.unknown(), linkProgramme);
 }, 120_000);
-
-beforeEach((context) => {
-  if (!knowsBankCards) context.skip('scans of payment terminals are not recognised as bank cards');
-});
 
 afterAll(async () => {
   await opened.close();

@@ -7,7 +7,8 @@ import type { CardIdentity } from '../../../../drivers/protocol/payment-terminal
 import { readOpiMessage, warmUpOpiReading } from '../../../../drivers/protocol/opi/read-message.ts';
 import { opiResponse } from '../../../../simulator/readers/virtual-payment-terminal-opi.ts';
 import { asText, text } from '../../hex.ts';
-import { PAR, testPans } from '../zvt/captured-frames.ts';
+import { testPans } from '../../../sync/contract/payment-cards.ts';
+import { PAR } from '../zvt/captured-frames.ts';
 import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
 /** XML takes its time: fewer in the ordinary run. */

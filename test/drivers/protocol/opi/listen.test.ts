@@ -15,7 +15,8 @@ import {
 } from '../../../../simulator/readers/virtual-payment-terminal-opi.ts';
 import type { OpiTerminalCard } from '../../../../simulator/readers/virtual-payment-terminal-opi.ts';
 import { asText, text } from '../../hex.ts';
-import { PAR, testPans } from '../zvt/captured-frames.ts';
+import { testPans } from '../../../sync/contract/payment-cards.ts';
+import { PAR } from '../zvt/captured-frames.ts';
 import { TerminalPorts, told } from '../zvt/terminal-ports.ts';
 
 let opened = new Opened();

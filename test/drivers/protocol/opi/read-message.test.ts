@@ -8,7 +8,8 @@ import { readOpiMessage } from '../../../../drivers/protocol/opi/read-message.ts
 import { opiResponse } from '../../../../simulator/readers/virtual-payment-terminal-opi.ts';
 import type { OpiTerminalCard } from '../../../../simulator/readers/virtual-payment-terminal-opi.ts';
 import { asText, text } from '../../hex.ts';
-import { PAR, testPans } from '../zvt/captured-frames.ts';
+import { testPans } from '../../../sync/contract/payment-cards.ts';
+import { PAR } from '../zvt/captured-frames.ts';
 
 const names = { par: ['PAR', 'PaymentAccountReference'], tokens: ['CardToken', 'CardReference'] };
 const payment = { root: 'CardServiceRequest', type: 'CardPayment', id: '0' } as const;

@@ -52,21 +52,6 @@ export function maestroStatus(): Uint8Array {
 
 export const PAR = 'V001000000000000000ABCDEFGHIJ';
 
-/** Test numbers of the card organisations: nobody's. */
-export const testPans = [
-  '4111111111111111',
-  '4242424242424242',
-  '4000000000000002',
-  '5555555555554444',
-  '2223003122003222',
-  '378282246310005',
-  '6011111111111117',
-  '30569309025904',
-  '3566002020360505',
-  '6200000000000005',
-  '6759649826438453',
-] as const;
-
 /** Two digits a byte, F behind an odd number of them. */
 export function packed(digits: string): Uint8Array {
   return hex(digits.length % 2 === 0 ? digits : `${digits}F`);

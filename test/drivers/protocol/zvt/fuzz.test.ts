@@ -8,7 +8,8 @@ import { encodeSerialFrame, SerialFrameStream } from '../../../../drivers/protoc
 import { readStatusInformation, zvtTokenKinds } from '../../../../drivers/protocol/zvt/status-information.ts';
 import { statusInformationData } from '../../../../simulator/readers/virtual-payment-terminal-zvt-dialogue.ts';
 import { text } from '../../hex.ts';
-import { maestroStatus, packed, PAR, testPans } from './captured-frames.ts';
+import { testPans } from '../../../sync/contract/payment-cards.ts';
+import { maestroStatus, packed, PAR } from './captured-frames.ts';
 import { fuzzInputs, Slices } from '../../../support/slices.ts';
 
 const LIMIT = 600;

@@ -20,7 +20,8 @@ import type { TerminalCard } from '../../../../simulator/readers/virtual-payment
 import { ZvtTerminalDialogue } from '../../../../simulator/readers/virtual-payment-terminal-zvt-dialogue.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 import { hex } from '../../hex.ts';
-import { packed, PAR, testPans } from './captured-frames.ts';
+import { testPans } from '../../../sync/contract/payment-cards.ts';
+import { packed, PAR } from './captured-frames.ts';
 import { TerminalPorts, told } from './terminal-ports.ts';
 
 let opened = new Opened();

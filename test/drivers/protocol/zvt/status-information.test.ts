@@ -8,7 +8,8 @@ import { encodeBmp } from '../../../../drivers/protocol/zvt/bmp.ts';
 import { readStatusInformation, zvtTokenKinds } from '../../../../drivers/protocol/zvt/status-information.ts';
 import { encodeTlv, encodeTlvLength } from '../../../../drivers/protocol/zvt/tlv.ts';
 import { asText, hex, text } from '../../hex.ts';
-import { maestroStatus, packed, PAR, testPans } from './captured-frames.ts';
+import { testPans } from '../../../sync/contract/payment-cards.ts';
+import { maestroStatus, packed, PAR } from './captured-frames.ts';
 
 function status(container: readonly Uint8Array[], fields: readonly Uint8Array[] = []): Uint8Array {
   const inside = Buffer.concat(container);
