@@ -140,6 +140,8 @@ export class SnapshotClient {
       } catch (error) {
         if (signal.aborted) throw abortReason(signal);
         if (isFault(error, 'REP_CHUNK_GONE')) throw error;
+        // Who says what cannot be is not believed for the bytes before either; and it must not count as progress.
+        if (isFault(error, 'WIRE_MALFORMED')) received = 0;
         failures = received > before ? 0 : failures + 1;
         this.#log.debug({
           event: 'snapshot.chunk_interrupted',
