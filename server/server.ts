@@ -11,6 +11,7 @@ import { writeSecretFile } from '../foundation/secret-file.ts';
 import { makeFolder } from '../foundation/folder.ts';
 import type { Bus, BusOpening, PublishOptions, PublishOutcome } from '../sync/bus.ts';
 import { BlindIndexer, identifierKeyName } from '../sync/contract/blind-index.ts';
+import type { StoreId } from '../sync/contract/ids.ts';
 import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
 import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
@@ -45,7 +46,8 @@ import { answerBucket } from './feed/bucket.ts';
 import { answerFeedPage } from './feed/feed-store.ts';
 import { answerRanges } from './feed/ranges.ts';
 import { KeyRotation } from './identifiers/key-rotation.ts';
-import { EVERYTHING } from './feed/scope.ts';
+import type { FeedScope } from './feed/scope.ts';
+import { scopeOfStore } from './feed/programme-scope.ts';
 import { snapshotRoutes } from './snapshots/snapshot-routes.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import { Tickets } from './snapshots/ticket.ts';
@@ -146,6 +148,7 @@ async function compose(
   const rotatingCodes = new RotatingCodes(codes);
   const lookup = new CardLookup({ database: database.db, indexer, clock, log });
   const tickets = new Tickets(keys.secret, config.tenant);
+  const scopeOf = (store: StoreId | undefined): Promise<FeedScope> => scopeOfStore(database.db, store);
   const snapshots = opened.add(
     new Snapshots({
       database,
@@ -155,7 +158,7 @@ async function compose(
         url: config.http.publicUrl,
       },
       tickets,
-      scopeOf: () => Promise.resolve(EVERYTHING),
+      scopeOf,
       clock,
       random,
       log,
@@ -165,9 +168,12 @@ async function compose(
     ...shared,
     bus: outbox,
     handlers: {
-      'feed.page': (_till, question) => answerFeedPage(database, question),
-      'feed.ranges': (_till, question) => answerRanges(database, question),
-      'feed.bucket': (_till, question) => answerBucket(database, question),
+      'feed.page': async (_till, question) =>
+        answerFeedPage(database, question, await scopeOf(question.store)),
+      'feed.ranges': async (_till, question) =>
+        answerRanges(database, question, await scopeOf(question.store)),
+      'feed.bucket': async (_till, question) =>
+        answerBucket(database, question, await scopeOf(question.store)),
       'snapshot.offer': (till, question) => snapshots.offer(till, question),
       'snapshot.chunk': (_till, question) => snapshots.chunk(question),
       'app-code.confirm': async (till, question) => ({
