@@ -228,6 +228,17 @@ describe('a recount', () => {
     expect(() => second.step(1)).toThrow('closed');
   });
 
+  test('hears of what another instance of the collection writes', async () => {
+    const storage = sqliteStorage({ digests });
+    const [one, two] = [await instanceOf(storage, cardSchema), await instanceOf(storage, cardSchema)];
+    storeOf(one).bulkLoad([card(1), card(5)]);
+    const recount = storeOf(one).recount();
+    recount.step(1);
+    storeOf(two).bulkLoad([card(0), card(9)]);
+    while (!recount.step(1).done);
+    expect(recount.found()).toEqual(storeOf(two).digests());
+  });
+
   test('of a collection that is removed ends without poisoning the others', async () => {
     const storage = sqliteStorage({ digests });
     const keeper = await instanceOf(storage, cardSchema, 'keeper');

@@ -338,6 +338,20 @@ describe('a query at the instance', () => {
   });
 });
 
+describe('two instances of one collection', () => {
+  test('know both of values that no index can hold, whichever wrote them', async () => {
+    const storage = sqliteStorage();
+    const [a, b] = [await instanceOf(storage, schema), await instanceOf(storage, schema)];
+    const listed = { ...filled(entry('a')), value: ['x', 'y'] } as unknown as Stored;
+    await b.bulkWrite([{ document: listed }], 'x');
+    const holding = normalizeMangoQuery<Stored>(a.schema, { selector: { value: 'x' } });
+    const found = (await a.query(prepareQuery(a.schema, holding))).documents;
+    expect(found.map(({ key }) => key)).toEqual(['a']);
+    await a.close();
+    await b.close();
+  });
+});
+
 describe('an instance', () => {
   test('bears the names it was given', async () => {
     const { instance } = await opened();

@@ -5,7 +5,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { normalizeMangoQuery, prepareQuery } from 'rxdb';
-import { describe, expect, test } from 'vitest';
+import Database from 'better-sqlite3-multiple-ciphers';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openReader } from '../../../../edge/replica/storage/reader.ts';
 import { getRxStorageSqlite } from '../../../../edge/replica/storage/storage.ts';
 import { card, cardSchema } from './card-collection.ts';
@@ -187,6 +188,20 @@ describe('nothing readable reaches the disk', () => {
     expect(again.internals.sqlite.liveCount()).toBe(1);
     await again.close();
     expect(betraying(dirname(file), process.pid)).toEqual([]);
+  });
+
+  test('nor does a sort go there: writer and reader keep what is temporary in memory', async () => {
+    const pragma = vi.spyOn(Database.prototype, 'pragma');
+    onTestFinished(() => pragma.mockRestore());
+    const file = temporaryFile();
+    const instance = await instanceOf(sqliteStorage({ file }), cardSchema);
+    const reader = openReader({ file, key });
+    // Nothing but a connection has this method.
+    const connections = [...new Set(pragma.mock.contexts)] as readonly Database.Database[];
+    // 2 is MEMORY: https://sqlite.org/pragma.html#pragma_temp_store
+    expect(connections.map((each) => each.pragma('temp_store', { simple: true }))).toEqual([2, 2]);
+    reader.close();
+    await instance.close();
   });
 
   test('and what is deleted is overwritten, in a file without a key', async () => {
