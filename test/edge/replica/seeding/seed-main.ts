@@ -6,9 +6,9 @@ import { SeededRandom } from '../../../../foundation/random.ts';
 import { madeBase, openSeedFile, SnapshotServer } from './seed-fixture.ts';
 
 const [file = '', customers = ''] = process.argv.slice(2);
-const { stores, close } = await openSeedFile(file);
+const opened = await openSeedFile(file);
 const outcome = await seedReplica({
-  stores,
+  stores: opened.stores,
   source: new SnapshotServer(madeBase(Number(customers))),
   clock: new SystemClock(),
   random: new SeededRandom(1),
@@ -17,5 +17,5 @@ const outcome = await seedReplica({
   sliceMs: 2,
   onProgress: ({ phase, documents }) => process.stdout.write(`${phase} ${documents}\n`),
 });
-await close();
+await opened.close();
 process.stdout.write(`${outcome.kind}\n`);
