@@ -9,7 +9,6 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { randomFillSync } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { asError } from '../../foundation/errors.ts';
 
@@ -99,12 +98,12 @@ function attempt(path: string, faults: WipeFault[], work: () => void): void {
   }
 }
 
-/** Random first, then zeros, each forced to the disk. */
+/** Ones first, then zeros, each forced to the disk. */
 function overwrite(path: string): void {
   const { size } = statSync(path);
   const file = openSync(path, 'r+');
   try {
-    for (const bytes of [randomFillSync(Buffer.alloc(size)), Buffer.alloc(size)]) {
+    for (const bytes of [Buffer.alloc(size, 0xff), Buffer.alloc(size)]) {
       writeSync(file, bytes, 0, size, 0);
       fsyncSync(file);
     }
