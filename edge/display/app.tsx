@@ -3,7 +3,6 @@ import type { Clock } from '../../foundation/clock.ts';
 import { ActionsContext } from './components/actions.tsx';
 import { Hero } from './components/hero.tsx';
 import { SalePanel } from './components/sale-panel.tsx';
-import { SeedingLine } from './components/seeding-line.tsx';
 import { SpeechContext } from './components/speech.tsx';
 import { StatusBar } from './components/status-bar.tsx';
 import { TopBar } from './components/top-bar.tsx';
@@ -75,7 +74,6 @@ export function App({ clock, ports, actions, firstLanguage, preferred, onLanguag
 
   const scene = sceneOf(state);
   const now = tillNow(state);
-  const seeding = state.sync?.replica.seeding ?? null;
   const asks = scene.kind === 'link-question';
   const passing = !asks && (state.notice !== null || state.closed !== null || state.linking !== null);
   return (
@@ -94,7 +92,6 @@ export function App({ clock, ports, actions, firstLanguage, preferred, onLanguag
           </main>
           {state.sale !== null && <SalePanel sale={state.sale} product={state.product} />}
         </div>
-        {seeding !== null && <SeedingLine seeding={seeding} />}
         <StatusBar
           sync={state.sync}
           readers={state.readers}

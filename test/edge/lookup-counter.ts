@@ -223,4 +223,3 @@ export async function openCounter(onEnd: (end: () => Promise<void> | void) => vo
       told.filter((each): each is Extract<TillNews, { readonly event: E }> => each.event === event),
   };
 }
-export type LookupCounter = Awaited<ReturnType<typeof openCounter>>;

@@ -107,7 +107,7 @@ const drawings: Readonly<Record<IconName, ReactNode>> = {
     <>
       {diamond}
       <path d="M36 60a11 11 0 0 1-1.5-21.9 14.5 14.5 0 0 1 27.8 2.6A9.8 9.8 0 0 1 61.5 60z" />
-      <path d="M48 45v5M48 55.5v.1" />
+      <path d="M48 39.5v5.5M48 52.3v.1" />
     </>
   ),
   key: (
@@ -136,6 +136,7 @@ export type SmallIconName =
   | 'server'
   | 'no-server'
   | 'up'
+  | 'down'
   | 'data'
   | 'reader';
 
@@ -172,6 +173,7 @@ const smallDrawings: Readonly<Record<SmallIconName, ReactNode>> = {
     </>
   ),
   up: <path d="M12 20V5M6 10.5 12 4.5l6 6" />,
+  down: <path d="M12 4v15M6 13.5l6 6 6-6" />,
   data: (
     <>
       <circle cx="12" cy="12" r="9" />

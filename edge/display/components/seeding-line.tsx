@@ -1,31 +1,39 @@
 import type { ReactNode } from 'react';
 import type { SeedingView } from '../../api/events.ts';
 import type { Texts } from '../texts/texts.ts';
+import { SmallIcon } from './icons.tsx';
 import { useSpeech } from './speech.tsx';
 
-/** A slim line above the status while a customer base is loaded: selling goes on, so it asks for no attention. */
+/**
+ * How far a customer base is loaded: a word among the others of the status, and a slim line above it. Selling goes on, so
+ * it takes no room from anything and asks for no attention.
+ */
 export function SeedingLine({ seeding }: { seeding: SeedingView }): ReactNode {
   const { t, format } = useSpeech();
   const { phase, percent, ratePerSecond } = seeding;
-  const isRunning = percent === null || phase !== 'loading';
+  const known = phase === 'loading' ? percent : null;
+  const words = seedingWords(phase, t);
   return (
-    <div className="seeding" data-seeding={phase}>
-      <p className="seeding-words">
-        <span>{seedingWords(phase, t)}</span>
-        {!isRunning && <strong>{t.seedingPercent(format.count(percent))}</strong>}
-        {phase === 'loading' && ratePerSecond !== null && (
-          <span className="seeding-rate">{t.seedingRate(format.count(ratePerSecond))}</span>
-        )}
-      </p>
-      <div
-        className={isRunning ? 'seeding-bar seeding-bar-running' : 'seeding-bar'}
+    <>
+      <span className="fact seeding" data-seeding={phase}>
+        <SmallIcon name="down" />
+        <span>
+          {words}
+          {known !== null && <strong> {t.seedingPercent(format.count(known))}</strong>}
+          {phase === 'loading' && ratePerSecond !== null && (
+            <> · {t.seedingRate(format.count(ratePerSecond))}</>
+          )}
+        </span>
+      </span>
+      <span
+        className={known === null ? 'seeding-bar seeding-bar-running' : 'seeding-bar'}
         role="progressbar"
-        aria-label={seedingWords(phase, t)}
-        {...(isRunning ? {} : { 'aria-valuenow': percent, 'aria-valuemin': 0, 'aria-valuemax': 100 })}
+        aria-label={words}
+        {...(known === null ? {} : { 'aria-valuenow': known, 'aria-valuemin': 0, 'aria-valuemax': 100 })}
       >
-        <div style={isRunning ? undefined : { inlineSize: `${percent}%` }} />
-      </div>
-    </div>
+        <span style={known === null ? undefined : { inlineSize: `${known}%` }} />
+      </span>
+    </>
   );
 }
 

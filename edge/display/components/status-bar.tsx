@@ -6,6 +6,7 @@ import { readersInTrouble } from '../scene.ts';
 import type { HandedOn } from '../state.ts';
 import type { Texts } from '../texts/texts.ts';
 import { SmallIcon, type SmallIconName } from './icons.tsx';
+import { SeedingLine } from './seeding-line.tsx';
 import { type Speech, useSpeech } from './speech.tsx';
 
 /** From this age on the customer data are worth a word, ms. */
@@ -26,6 +27,7 @@ export function StatusBar({ sync, readers, handedOn, now }: StatusBarProps): Rea
   const speech = useSpeech();
   const { t, format } = speech;
   const troubled = readersInTrouble(readers);
+  const seeding = sync?.replica.seeding ?? null;
   const replica = sync === null ? null : replicaWord(sync.replica, now, speech);
   return (
     <footer className="status">
@@ -57,6 +59,7 @@ export function StatusBar({ sync, readers, handedOn, now }: StatusBarProps): Rea
           )}
         </>
       )}
+      {seeding !== null && <SeedingLine seeding={seeding} />}
       {replica !== null && <Fact icon="data" tone={replica.tone} words={replica.words} />}
       {troubled.length > 0 && (
         <Fact
