@@ -53,7 +53,8 @@ export async function downloadRest(
     });
     let offset = startOf(response, chunk, received);
     if (response.body === null) throw malformed(chunk, 'has no body');
-    for await (const piece of response.body) {
+    // Whatever the stream is typed as, a body is read in pieces of bytes (Fetch standard, 6.4).
+    for await (const piece of response.body as AsyncIterable<Uint8Array>) {
       cancel();
       if (offset + piece.length > chunk.bytes) throw malformed(chunk, 'is longer than it says');
       take(offset, piece);
