@@ -71,6 +71,15 @@ describe('the digests of a collection', () => {
     expect(storeOf(instance).digests()).toEqual(digestsOf([{ ...card(1), points: 1 }]));
   });
 
+  test('follow what was stored, not what the writer says was stored', async () => {
+    const instance = await instanceOf(sqliteStorage({ digests }), cardSchema);
+    const stored = filled(card(1));
+    await instance.bulkWrite([{ document: stored }], 'test');
+    const mistaken = { ...stored, points: 77 };
+    await instance.bulkWrite([{ previous: mistaken, document: filled({ ...card(1), points: 2 }) }], 'test');
+    expect(storeOf(instance).digests()).toEqual(digestsOf([{ ...card(1), points: 2 }]));
+  });
+
   test('do not change with a write that fails half-way', async () => {
     const storage = sqliteStorage({
       digests,
