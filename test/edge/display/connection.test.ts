@@ -174,6 +174,41 @@ describe('reconnecting', () => {
   });
 });
 
+describe('a daemon that stands still', () => {
+  const beating = { ...hello, heartbeatMs: 2_000 };
+
+  test('is noticed within seconds, though its connection stays open', async () => {
+    tell(1, beating);
+    await clock.advance(5_999);
+    expect(links).toEqual([{ kind: 'open' }]);
+    await clock.advance(1);
+    expect(links.at(-1)).toEqual({ kind: 'lost', reason: 'unreachable' });
+    expect(sockets[0]?.closed).toBe(true);
+    await clock.advance(500);
+    expect(sockets).toHaveLength(2);
+    tell(7, beating);
+    expect(links.at(-1)).toEqual({ kind: 'open' });
+  });
+
+  test('is not one that beats, or tells something', async () => {
+    tell(1, beating);
+    for (let i = 0; i < 5; i += 1) {
+      await clock.advance(5_000);
+      tell(1 + i, { event: 'heartbeat' });
+      await clock.advance(5_000);
+      tell(2 + i, known);
+    }
+    expect(links).toEqual([{ kind: 'open' }]);
+    expect(messages.map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('cannot be told from one that never promised to beat', async () => {
+    tell(1, hello);
+    await clock.advance(600_000);
+    expect(links).toEqual([{ kind: 'open' }]);
+  });
+});
+
 test('a closed connection opens nothing more and says nothing more', async () => {
   tell(1, hello);
   connection.close();

@@ -12,12 +12,14 @@ import type { OfferView } from '../../../sync/contract/offer.ts';
 import { findChromium, launchChromium, NO_CHROMIUM } from '../../support/chromium.ts';
 import { FakeTill } from './fake-till.ts';
 import {
+  AT,
   attached,
   blocked,
   closed,
   expired,
   hello,
   known,
+  lookingUp,
   misreadScan,
   offers,
   offlineSync,
@@ -25,7 +27,9 @@ import {
   refusedScan,
   saleEvent,
   scan,
+  seedingSync,
   unknown,
+  unreached,
   uuid,
   wellSync,
 } from './samples.ts';
@@ -203,8 +207,20 @@ const scenes: readonly {
   {
     scene: 'unknown',
     events: [hello, saleEvent(attached(unknown))],
-    de: ['Unbekannte Karte', 'vorgemerkt', 'Karte … 4821'],
-    en: ['Unknown card', 'kept against this card'],
+    de: ['Unbekannte Karte', 'gehört noch niemandem', 'vorgemerkt', 'Karte … 4821', 'CARD_UNKNOWN'],
+    en: ['Unknown card', 'kept against this card', 'CARD_UNKNOWN'],
+  },
+  {
+    scene: 'looking-up',
+    events: [hello, lookingUp],
+    de: ['Karte wird gesucht …', 'der Server wird gefragt', 'Karte … 4821'],
+    en: ['Looking the card up …', 'the server is being asked'],
+  },
+  {
+    scene: 'unreached',
+    events: [hello, saleEvent(attached(unreached))],
+    de: ['Karte nicht auf dieser Kasse', 'Server antwortet gerade nicht', 'vorgemerkt', 'CARD_UNREACHED'],
+    en: ['Card not on this till', 'kept against this card', 'CARD_UNREACHED'],
   },
   {
     scene: 'blocked',
@@ -452,4 +468,54 @@ test('?lang= decides the language, and the toggle is remembered', async () => {
   await page.goto(till.url());
   await page.getByText('Ready to scan').waitFor();
   expect(await page.locator('html').getAttribute('lang')).toBe('en');
+});
+
+describe('a till that is being filled', () => {
+  const greeting = (percent: number | null, phase: 'preparing' | 'loading' | 'catching-up' = 'loading') => ({
+    ...hello,
+    sync: seedingSync({ phase, percent, ratePerSecond: 31_250 }),
+  });
+
+  test('says how far it is in one slim line that takes no room from a customer and their offers', async () => {
+    await show([greeting(42), known, saleEvent(attached(known))]);
+    await sees('known');
+    expect(await words()).toContain('Kundenstamm wird geladen … 42 % · 31.250/s');
+    expect(await words()).not.toContain('Daten werden geladen');
+    expect(await page.getByRole('progressbar').getAttribute('aria-valuenow')).toBe('42');
+    expect(await overflowing()).toEqual([]);
+    expect(await page.evaluate<string[]>(TEXTS_TOO_FAINT)).toEqual([]);
+    till.tell({ event: 'sync', sync: seedingSync({ phase: 'loading', percent: 43, ratePerSecond: null }) });
+    await page.locator('[aria-valuenow="43"]').waitFor();
+    await page.getByRole('button', { name: 'English' }).click();
+    expect(await words()).toContain('Loading the customer base … 43%');
+    till.tell({ event: 'sync', sync: wellSync });
+    await page.locator('.seeding').waitFor({ state: 'detached' });
+    expect(complaints).toEqual([]);
+  });
+
+  test('says what it waits for while nobody knows how far it is', async () => {
+    await show([greeting(null, 'preparing')]);
+    await sees('waiting');
+    expect(await words()).toContain('Kundenstamm wird vorbereitet …');
+    expect(await page.getByRole('progressbar').getAttribute('aria-valuenow')).toBeNull();
+    till.tell({
+      event: 'sync',
+      sync: seedingSync({ phase: 'catching-up', percent: 100, ratePerSecond: null }),
+    });
+    await page.locator('[data-seeding="catching-up"]').waitFor();
+    expect(await words()).toContain('Letzte Änderungen werden geladen …');
+    expect(await overflowing()).toEqual([]);
+  });
+});
+
+test('data that were long not compared, or may be an older copy, are told calmly', async () => {
+  const { replica } = wellSync;
+  await show([{ ...hello, sync: { ...wellSync, replica: { ...replica, verifiedAt: AT - 5 * 3_600_000 } } }]);
+  await sees('waiting');
+  expect(await words()).toContain('Zuletzt abgeglichen: vor 5 Std.');
+  till.tell({ event: 'sync', sync: { ...wellSync, replica: { ...replica, verifiedAt: AT - 3_600_000 } } });
+  await page.getByText('Zuletzt abgeglichen').waitFor({ state: 'detached' });
+  till.tell({ event: 'sync', sync: { ...wellSync, replica: { ...replica, proven: false, ready: false } } });
+  await page.getByText('Kundendaten werden geprüft').waitFor();
+  expect(await page.locator('.fact-warn').count()).toBe(0);
 });

@@ -116,6 +116,15 @@ export const known: Identified = {
 };
 
 export const unknown: Identified = { ...known, identification: { verdict: 'unknown' }, offers: [] };
+/** Not on this till; the server is being asked. */
+export const lookingUp: Identified = {
+  ...known,
+  identification: { verdict: 'unreached' },
+  offers: [],
+  lookingUp: true,
+};
+/** Not on this till, and no connection to ask. */
+export const unreached: Identified = { ...known, identification: { verdict: 'unreached' }, offers: [] };
 export const blocked: Identified = { ...known, identification: { verdict: 'blocked' }, offers: [] };
 export const expired: Identified = {
   ...known,
@@ -187,3 +196,33 @@ export const refusedScan: TillEvent = scan({
   reason: 'payment card number',
 });
 export const misreadScan: TillEvent = scan({ kind: 'unreadable', code: 'REC_CHECK_DIGIT' });
+
+/** What came of asking the server for {@link lookingUp}. */
+export function lookedUp(
+  more: Partial<Extract<TillEvent, { event: 'looked-up' }>> = {},
+): Extract<TillEvent, { event: 'looked-up' }> {
+  const { identificationId, scanId, credential, trust, may, downgrade, identification, currency } = known;
+  return {
+    event: 'looked-up',
+    identificationId,
+    scanId,
+    credential,
+    trust,
+    may,
+    downgrade,
+    identification,
+    offers: [...offers],
+    currency,
+    applied: true,
+    tookMs: 12,
+    ...more,
+  };
+}
+
+/** A till that is being filled. */
+export function seedingSync(seeding: NonNullable<SyncView['replica']['seeding']>): SyncView {
+  return {
+    ...wellSync,
+    replica: { ...wellSync.replica, ready: false, caughtUpAt: null, ageMs: null, seeding },
+  };
+}

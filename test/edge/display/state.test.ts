@@ -19,6 +19,8 @@ import {
   expired,
   hello,
   known,
+  lookedUp,
+  lookingUp,
   misreadScan,
   numbered,
   openSale,
@@ -26,6 +28,7 @@ import {
   saleEvent,
   scan,
   unknown,
+  unreached,
   uuid,
 } from './samples.ts';
 
@@ -63,11 +66,60 @@ describe('who stands at the till', () => {
   test.each([
     ['known', known],
     ['unknown', unknown],
+    ['unreached', unreached],
     ['blocked', blocked],
     ['expired', expired],
   ] as const)('a verdict "%s" is shown', (kind, event) => {
     expect(shown(told(hello, event))).toBe(kind);
     expect(shown(told(hello, saleEvent(openSale), event, saleEvent(attached(event))))).toBe(kind);
+  });
+
+  test('a card that is looked up says so, with and without a sale, until the answer comes', () => {
+    const alone = told(hello, lookingUp);
+    const inSale = told(hello, saleEvent(openSale), lookingUp, saleEvent(attached(lookingUp)));
+    for (const state of [alone, inSale]) {
+      expect(shown(state)).toBe('looking-up');
+      expect(shown(next(state, lookedUp()))).toBe('known');
+      expect(next(state, lookedUp()).person?.offers).toEqual(known.offers);
+      expect(shown(next(state, lookedUp({ identification: { verdict: 'unknown' }, offers: [] })))).toBe(
+        'unknown',
+      );
+      const unanswered = lookedUp({
+        identification: { verdict: 'unreached' },
+        offers: [],
+        code: 'BUS_TIMEOUT',
+      });
+      expect(shown(next(state, unanswered))).toBe('unreached');
+    }
+    expect(shown(next(inSale, lookedUp(), saleEvent(attached(known))))).toBe('known');
+  });
+
+  test('an answer about somebody who has gone changes nothing', () => {
+    const other = { ...unknown, identificationId: uuid(9) };
+    const state = told(hello, lookingUp, other);
+    expect(next(state, lookedUp({ applied: false }))).toEqual(state);
+    const over = told(hello, saleEvent(attached(lookingUp)), saleEvent(closed(attached(lookingUp))));
+    expect(next(over, lookedUp({ applied: false }))).toEqual(over);
+  });
+
+  test('a page that comes late hears who waits for a sale, for as long as they would have been shown', () => {
+    const { identificationId, credential, trust, identification, currency } = known;
+    const waiting = {
+      identificationId,
+      credential,
+      kind: 'card',
+      trust,
+      identification,
+      offers: known.offers,
+      currency,
+      waitedMs: 60_000,
+    } as const;
+    const state = told({ ...hello, waiting });
+    expect(state.person).toEqual({ ...told(hello, known).person, sinceMs: -60_000 });
+    expect(shown(later(state, UNATTACHED_SHOWN_MS - 60_001))).toBe('known');
+    expect(shown(later(state, UNATTACHED_SHOWN_MS - 60_000))).toBe('waiting');
+    expect(shown(next(state, saleEvent(attached(known))))).toBe('known');
+    expect(shown(told({ ...hello, waiting: null }))).toBe('waiting');
   });
 
   test('somebody identified before the sale stays when the sale opens', () => {
