@@ -258,6 +258,11 @@ export function erasureSuite(database: () => Database): void {
   // A till goes away holding everybody, somebody is erased, and time passes by the server's clock.
   test('a till that was away for 300 days is refused, and from nothing it gets everybody who is and nobody who was', async () => {
     const clock = new ManualClock(Date.now());
+    // More than one page of people who stay, all of them written before anybody is erased.
+    await sql`insert into customer (id, status, tier, points_at, created_at)
+              select gen_random_uuid(), 'active', 'basic', 0, 0 from generate_series(1, 5)`.execute(
+      database().db,
+    );
     const person = await somebody(new TestTill(), clock);
     const away = new ModelTill(database(), 'customers');
     const awayCards = new ModelTill(database(), 'credentials');

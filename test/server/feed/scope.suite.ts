@@ -4,10 +4,12 @@ import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../../foundation/log.ts';
 import { SeededRandom, uuidV7 } from '../../../foundation/random.ts';
+import { isBehind } from '../../../sync/contract/feed.ts';
 import type { ReplicaScope } from '../../../sync/contract/replica-scope.ts';
 import { insertCustomers } from '../../../server/customers/insert-customers.ts';
 import type { Database } from '../../../server/database/database.ts';
 import { FeedKeeper } from '../../../server/feed/feed-keeper.ts';
+import { readFeedHeads } from '../../../server/feed/feed-store.ts';
 import { scopeFor, scopeOfStore } from '../../../server/feed/programme-scope.ts';
 import { EVERYTHING } from '../../../server/feed/scope.ts';
 import { commitBatches } from '../../../server/intake/commit-batches.ts';
@@ -205,6 +207,9 @@ export function scopeSuite(database: () => Database, runs: number): void {
     const kiel = new ModelTill(database(), 'credentials', await scopeOfStore(database().db, 'kiel'));
     for (const till of [graz, kiel]) await till.pullAll();
     expect([graz.documents.size, kiel.documents.size]).toEqual([1, 0]);
+    // Nothing of the feed was for this till, and yet it is not behind: it would pull for ever.
+    const { heads } = await readFeedHeads(database().db, database().epoch);
+    expect(isBehind(kiel.position ?? undefined, heads.credentials)).toBe(false);
     await buy(own, id, 'kiel');
     await own.keeper.move();
     for (const till of [graz, kiel]) await till.pullAll();
