@@ -17,7 +17,7 @@ const USAGE = `npm run test:hardware [-- --only WORD] [--console]
   Boots a Linux in QEMU, without KVM and without rights, plugs emulated readers into it and has the drivers read them.
 
   --only WORD   only the scenarios with this word in their names
-  --minutes N   give the whole this long; a guest that is not through by then is ended (default 15)
+  --minutes N   give the whole this long; a guest that is not through by then is ended (default 30)
   --console     show what the guest's kernel and programs print
 
 Exit codes: 0 all claims held · 1 one did not, or the guest never came to its end · 77 nothing was tested, because QEMU
@@ -32,7 +32,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', default: '' },
-      minutes: { type: 'string', default: '15' },
+      minutes: { type: 'string', default: '30' },
       console: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },

@@ -19,19 +19,23 @@ const Said = z.object({
   scan: z.string().optional(),
 });
 
-/** Emulated, a Node.js takes half a minute to load the drivers. */
-const STARTED_WITHIN_MS = 120_000;
+/** Emulated, a Node.js takes half a minute to load the drivers, and several where the machine does other things too. */
+const STARTED_WITHIN_MS = 600_000;
 export const STEADY_MS = 500;
+
+interface Status {
+  readonly kind: string;
+  readonly code?: string;
+  readonly atMs: number;
+}
 
 /** Another account's own counter, in a process of that account. */
 export class AccountCounter {
   readonly #process: ChildProcess;
-  readonly #statuses = new Map<
-    string,
-    { readonly kind: string; readonly code?: string; readonly atMs: number }
-  >();
+  readonly #statuses = new Map<string, Status>();
   readonly #scans: string[] = [];
   #begun = '';
+  #ended: string | undefined;
 
   constructor(readers: readonly Readonly<Record<string, unknown>>[]) {
     this.#process = spawn(
@@ -39,6 +43,7 @@ export class AccountCounter {
       [projectFile('test/hardware/guest/readers-of-account.ts'), JSON.stringify(readers)],
       { uid: STAMMKUNDE, gid: STAMMKUNDE, stdio: ['ignore', 'pipe', 'inherit'] },
     );
+    this.#process.once('exit', (code, signal) => (this.#ended = String(signal ?? code)));
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (this.#begun + text).split('\n');
       this.#begun = lines.pop() ?? '';
@@ -49,7 +54,7 @@ export class AccountCounter {
   async waiting(readerId: string, code: string): Promise<void> {
     await eventually(
       () => `${readerId} to be waiting with ${code}; it is ${JSON.stringify(this.#statuses.get(readerId))}`,
-      () => (this.#statuses.get(readerId)?.code === code ? true : undefined),
+      () => (this.#statusOf(readerId)?.code === code ? true : undefined),
       STARTED_WITHIN_MS,
     );
   }
@@ -62,7 +67,7 @@ export class AccountCounter {
     await eventually(
       () => `${readerId} to stay ready; it is ${JSON.stringify(this.#statuses.get(readerId))}`,
       () => {
-        const status = this.#statuses.get(readerId);
+        const status = this.#statusOf(readerId);
         if (status?.kind !== 'ready' || status.atMs < afterMs) return undefined;
         return performance.now() - status.atMs > STEADY_MS ? true : undefined;
       },
@@ -73,6 +78,12 @@ export class AccountCounter {
   async scanned(expected: string): Promise<void> {
     const got = await eventually('a scan', () => this.#scans.shift(), 5000);
     if (got !== expected) throw new Error(`expected ${expected}, got ${got}`);
+  }
+
+  /** @throws Error when the process ended by itself, for nothing more is going to come of it */
+  #statusOf(readerId: string): Status | undefined {
+    if (this.#ended !== undefined) throw new Error(`the process of the account ended with ${this.#ended}`);
+    return this.#statuses.get(readerId);
   }
 
   async close(): Promise<void> {
