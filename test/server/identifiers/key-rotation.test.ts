@@ -177,7 +177,8 @@ describe('while the identifier key is rotated', () => {
       fc.asyncProperty(
         fc.uniqueArray(card, { minLength: 2, maxLength: CARDS }),
         fc.array(step, { minLength: 10, maxLength: 40 }),
-        async (early, steps) => {
+        fc.nat({ max: CARDS }),
+        async (early, steps, slices) => {
           const world = await freshWorld();
           const known = new Set(early);
           for (const n of early) await world.register(numberOf(n));
@@ -187,7 +188,13 @@ describe('while the identifier key is rotated', () => {
             known.add(each.card);
             return true;
           });
-          expect(await run(world, once)).toEqual([]);
+          // Often the tills know the customers and the rotation is under way already.
+          const begun: Step[] = [
+            ...world.tills.map((_, n): Step => ({ do: 'catch-up', till: n })),
+            { do: 'server-key' },
+            ...Array.from({ length: slices }, (): Step => ({ do: 'slice' })),
+          ];
+          expect(await run(world, [...(slices > 1 ? begun : []), ...once])).toEqual([]);
         },
       ),
       { numRuns: 8 },
