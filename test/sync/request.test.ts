@@ -75,6 +75,44 @@ describe('asking the server', () => {
     expect(server.requests).toHaveLength(5);
   });
 
+  test('what a customer waits for is asked at once while a replica is being loaded, and the other way round', async () => {
+    const { end, server } = await TillEnd.open({ limits: LIMITS });
+    const lookup = { kind: 'credential.lookup', index: 'A'.repeat(43) } as const;
+    const asked = [
+      ...Array.from({ length: 3 }, () => end.requests.ask(QUESTION)),
+      ...Array.from({ length: 3 }, () => end.requests.ask(lookup)),
+    ].map((each) => each.catch(() => undefined));
+    await settle();
+    expect(server.requests.map(({ body }) => body.kind)).toEqual([
+      'feed.page',
+      'feed.page',
+      'credential.lookup',
+      'credential.lookup',
+    ]);
+    await end.requests.close();
+    await Promise.all(asked);
+  });
+
+  test('a question given up makes room for the next, and its answer is not waited for', async () => {
+    const { end, server } = await TillEnd.open({ limits: { ...LIMITS, inFlightMax: 1 } });
+    const abort = new AbortController();
+    const given = end.requests.ask(QUESTION, abort.signal);
+    const next = end.requests.ask(QUESTION);
+    await settle();
+    expect(server.requests).toHaveLength(1);
+    abort.abort();
+    await expect(given).rejects.toMatchObject({ code: 'BUS_TIMEOUT' });
+    await settle();
+    const [first, second] = server.requests;
+    if (first === undefined || second === undefined) throw new Error('not asked');
+    server.send('response', answerTo(first, 1));
+    server.send('response', answerTo(second, 2));
+    expect((await next).page.position.seq).toBe(2);
+    await expect(end.requests.ask(QUESTION, abort.signal)).rejects.toMatchObject({ code: 'BUS_TIMEOUT' });
+    expect(server.requests).toHaveLength(2);
+    expect(end.clock.pending).toBe(0);
+  });
+
   test('a refusal carries the server’s code when it is known, and REQ_REFUSED when not', async () => {
     const { end, server } = await TillEnd.open();
     const refuseWith = (code: string): void => {
