@@ -31,6 +31,13 @@ const benches = new Map<
     },
   ],
   [
+    'seed',
+    {
+      usage: '[--customers N] [--ways WAY;…] [--json]',
+      load: async () => (await import('./seed/seed.ts')).seedBench,
+    },
+  ],
+  [
     'lookups',
     {
       usage: '[--customers N] [--lookups N] [--json]',
