@@ -19,7 +19,7 @@ export interface DeviceArrivalsOptions {
 const DEBOUNCE_MS = 300;
 /** Some kernels and containers tell nothing of /dev; then this is what finds a device. */
 const POLL_MS = 5_000;
-/** The wall clock went on this much longer than the monotonic one, which stands still while a machine sleeps. */
+/** A wait took this much longer than it should, or the wall clock went on this much longer than the monotonic one. */
 const SLEPT_MS = 10_000;
 /** What readers appear as: HID, USB serial, on-board serial. All else in /dev comes and goes without meaning. */
 const READER_NODE = /^(?:hidraw\d+|tty(?:USB|ACM|S|AMA)\d+|cu\..+)$/;
@@ -40,6 +40,7 @@ export class DeviceArrivals implements Closable {
   #cancelTelling: (() => void) | undefined;
   #names: string | undefined;
   #aheadMs: number;
+  #waitsSinceMs = 0;
   #closed = false;
 
   private constructor(options: DeviceArrivalsOptions) {
@@ -80,18 +81,22 @@ export class DeviceArrivals implements Closable {
   }
 
   #pollLater(): void {
-    this.#cancelPoll = this.#options.clock.schedule(POLL_MS, () => void this.#poll()); // never rejects
+    const { clock } = this.#options;
+    this.#waitsSinceMs = clock.monotonicMs();
+    this.#cancelPoll = clock.schedule(POLL_MS, () => void this.#poll()); // never rejects
   }
 
   async #poll(): Promise<void> {
+    const lateMs = this.#options.clock.monotonicMs() - this.#waitsSinceMs - POLL_MS;
     const names = await this.#readerNodes();
     if (this.#closed) return;
     if (names !== this.#names) this.#changed();
     this.#names = names;
     const { clock, log } = this.#options;
     const aheadMs = clock.now() - clock.monotonicMs();
-    if (aheadMs - this.#aheadMs > SLEPT_MS) {
-      log.info({ event: 'readers.machine-slept', ms: Math.round(aheadMs - this.#aheadMs) });
+    const sleptMs = Math.max(lateMs, aheadMs - this.#aheadMs);
+    if (sleptMs > SLEPT_MS) {
+      log.info({ event: 'readers.machine-slept', ms: Math.round(sleptMs) });
       this.#changed();
     }
     this.#aheadMs = aheadMs;

@@ -1,3 +1,5 @@
+import { uptime } from 'node:os';
+
 /** Milliseconds since the Unix epoch, UTC, from the wall clock. May jump; never used to measure a duration. */
 export type Instant = number;
 
@@ -5,20 +7,63 @@ export type Instant = number;
 export interface Clock {
   /** Wall clock, ms since the epoch. */
   now(): Instant;
-  /** Monotonic time, ms with fractions, from an arbitrary origin. */
+  /** Monotonic time, ms with fractions, from an arbitrary origin. Goes on while the machine sleeps. */
   monotonicMs(): number;
-  /** Calls back once after `delayMs`; the returned function cancels it. */
+  /** Calls back once after `delayMs`, not counting what the machine slept; the returned function cancels it. */
   schedule(delayMs: number, callback: () => void): () => void;
 }
 
-/** The machine's own clock. The only place that touches `Date` and the timers. */
+/** What a machine tells of time. */
+export interface MachineTime {
+  wallMs(): number;
+  /** Since some moment, without what it slept: Node.js counts CLOCK_MONOTONIC, which stands still then on Linux. */
+  awakeMs(): number;
+  /** Since it was started, with what it slept; to hundredths of a second, and slower to ask. */
+  uptimeMs(): number;
+}
+
+const machineTime: MachineTime = {
+  wallMs: () => Date.now(),
+  awakeMs: () => performance.now(),
+  uptimeMs: () => uptime() * 1_000,
+};
+
+/** The wall clock moved this much against the time awake: the machine slept, or the clock was set. */
+const JUMPED_MS = 1_000;
+
+/**
+ * The machine's own clock. The only place that touches `Date` and the timers.
+ *
+ * A till whose lid was closed for the night must not wake with yesterday's customer still waiting for their sale, so
+ * what the machine slept counts. Which of the two a jump of the wall clock was is told by the machine's uptime.
+ */
 export class SystemClock implements Clock {
+  readonly #machine: MachineTime;
+  readonly #uptimeAheadMs: number;
+  #wallAheadMs: number;
+  #sleptMs = 0;
+
+  constructor(machine: MachineTime = machineTime) {
+    this.#machine = machine;
+    const awakeMs = machine.awakeMs();
+    this.#wallAheadMs = machine.wallMs() - awakeMs;
+    this.#uptimeAheadMs = machine.uptimeMs() - awakeMs;
+  }
+
   now(): Instant {
-    return Date.now();
+    return this.#machine.wallMs();
   }
 
   monotonicMs(): number {
-    return performance.now();
+    const awakeMs = this.#machine.awakeMs();
+    const wallAheadMs = this.#machine.wallMs() - awakeMs;
+    if (Math.abs(wallAheadMs - this.#wallAheadMs) > JUMPED_MS) {
+      this.#wallAheadMs = wallAheadMs;
+      const sleptMs = this.#machine.uptimeMs() - awakeMs - this.#uptimeAheadMs;
+      // Less is the grain of the uptime; and time never goes back.
+      if (sleptMs - this.#sleptMs > JUMPED_MS / 2) this.#sleptMs = sleptMs;
+    }
+    return awakeMs + this.#sleptMs;
   }
 
   schedule(delayMs: number, callback: () => void): () => void {

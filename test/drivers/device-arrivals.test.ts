@@ -75,6 +75,14 @@ test('closed, it tells of nothing any more', async () => {
 test('a machine that slept looks again, though no name changed', async () => {
   const { clock, untilTold, told } = await watching();
   await clock.advance(1_000);
+  clock.sleepFor(3_600_000);
+  await untilTold(1);
+  expect(told()).toBe(1);
+});
+
+test('so does one whose monotonic clock stood still meanwhile', async () => {
+  const { clock, untilTold, told } = await watching();
+  await clock.advance(1_000);
   clock.setWallClock(clock.now() + 3_600_000);
   await untilTold(1);
   expect(told()).toBe(1);

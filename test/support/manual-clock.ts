@@ -36,6 +36,12 @@ export class ManualClock implements Clock {
     this.#now = now;
   }
 
+  /** The machine sleeps for `ms`: time goes on, timers do not. */
+  sleepFor(ms: number): void {
+    this.#move(this.#monotonicMs + ms);
+    for (const [id, timer] of this.#timers) this.#timers.set(id, { ...timer, dueMs: timer.dueMs + ms });
+  }
+
   /** Moves time by `ms`, firing what falls due in order and letting promises settle after each. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#monotonicMs + ms;
