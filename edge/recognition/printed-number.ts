@@ -1,9 +1,9 @@
 import { gs1CheckDigit } from '../../foundation/check-digit.ts';
 import { DIGITAL_LINK } from '../../sync/contract/card-scheme.ts';
-import { GS, gs1Elements } from '../../sync/contract/gs1/elements.ts';
-import type { AiValue } from '../../sync/contract/gs1/element-faults.ts';
+import { GS } from '../../sync/contract/gs1/elements.ts';
 import type { DigitalLink } from '../../sync/contract/gs1/digital-link.ts';
-import { serviceRelation } from '../../sync/contract/gs1/service-relation.ts';
+import type { ServiceRelation } from '../../sync/contract/gs1/service-relation.ts';
+import { serviceRelation, serviceRelationIn } from '../../sync/contract/gs1/service-relation.ts';
 import type { IdentifierKind } from '../../sync/contract/credential.ts';
 import { CODE_39, code39Numbers } from './code-39.ts';
 
@@ -48,12 +48,12 @@ export function printedNumbers(
     kinds: ANY,
   });
   if (symbology.startsWith('gs1-') || (symbology === 'unknown' && looksLikeElements(text))) {
-    const gsrn = gsrnIn(gs1Elements(text));
+    const gsrn = numberOf(serviceRelationIn(text));
     if (gsrn !== undefined) return [{ value: gsrn, from: symbology, isWhole: false, kinds: ['gsrn'] }];
     return [{ value: text, from: symbology, isWhole: true, kinds: ['card', 'app'] }];
   }
   if (link !== undefined) {
-    const gsrn = gsrnIn(link.elements);
+    const gsrn = numberOf(serviceRelation(link.elements));
     return gsrn === undefined ? [] : [{ value: gsrn, from: DIGITAL_LINK, isWhole: false, kinds: ['gsrn'] }];
   }
   const numbers = [whole(text)];
@@ -89,20 +89,17 @@ export function printedNumbers(
 }
 
 /** The customer's number, a misread one too: the scheme says that its check digit is wrong. */
-function gsrnIn(elements: readonly AiValue[]): string | undefined {
-  const relation = serviceRelation(elements);
+function numberOf(relation: ServiceRelation): string | undefined {
   switch (relation.kind) {
     case 'recipient':
       return relation.gsrn;
     case 'check-digit':
-      return elements.find(({ ai }) => ai === GSRN_RECIPIENT)?.value;
+      return relation.misread;
     case 'none':
       return undefined;
   }
 }
 
-/** GS1 application identifier of a GSRN – recipient. */
-const GSRN_RECIPIENT = '8018';
 /** ISO/IEC 15424, annex F. */
 const MSI_WITH_CHECK_DIGIT = ']M0';
 const CODABAR = /^[A-D]([0-9$:/.+-]{1,64})[A-D]$/i;
@@ -111,7 +108,9 @@ const EVEN_FROM_ZERO = /^0(?:[0-9]{2}){1,31}[0-9]$/;
 
 /** A scanner that names no symbologies sends the element string bare, other elements before or behind it. */
 function looksLikeElements(text: string): boolean {
-  return BARE_GSRN_ELEMENT.test(text) || (text.includes(GS) && gsrnIn(gs1Elements(text)) !== undefined);
+  return (
+    BARE_GSRN_ELEMENT.test(text) || (text.includes(GS) && numberOf(serviceRelationIn(text)) !== undefined)
+  );
 }
 
 const BARE_GSRN_ELEMENT = /^8018[0-9]{18}$/;

@@ -18,16 +18,8 @@ export interface DigitalLink {
   readonly elements: readonly LinkElement[];
 }
 
-/** A Digital Link all of whose elements are as they should be. */
-export interface CheckedDigitalLink extends DigitalLink {
-  readonly kind: 'link';
-  readonly primary: LinkElement;
-}
-
 /** Characters of an address that is looked into. */
 const LENGTH_MAX = 2048;
-/** Characters of an address that a code at a till may have. */
-const CHECKED_LENGTH_MAX = 512;
 const ELEMENTS_MAX = 32;
 /** Scheme, host and port: case does not matter. User names are not of a Digital Link. */
 const AUTHORITY = /^https?:\/\/(?:[0-9a-z._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?\//i;
@@ -38,31 +30,14 @@ const URI = /^[\w.~:/?#[\]@!$&'()*+,;=%-]+$/;
  * Reads a GS1 Digital Link in its uncompressed form (GS1 Digital Link Standard: URI Syntax 1.4, clause 6): any host and
  * path, then `/AI/value` of a primary key and its qualifiers in their order up to the end of the path, then more
  * elements in the query, among other parameters, which are left alone, as is the fragment. Identifiers are numbers: the
- * names they had before 1.3 (`gtin`, `ser`) are none. Every value is as its format and check digits say, and fits the
- * others; a GTIN-8, GTIN-12 or GTIN-13 as primary key is filled up to 14 digits.
+ * names they had before 1.3 (`gtin`, `ser`) are none. A GTIN-8, GTIN-12 or GTIN-13 as primary key is filled up to 14
+ * digits.
  *
- * Undefined for every other text, compressed forms and more than 512 characters among them: it is some address, or a
- * misread one, for which there is {@link digitalLinkLayout}. Takes time in proportion to the length.
- */
-export function readDigitalLink(uri: string): CheckedDigitalLink | undefined {
-  if (uri.length > CHECKED_LENGTH_MAX) return undefined;
-  const elements = digitalLinkLayout(uri)?.elements ?? [];
-  const [primary] = elements;
-  if (primary === undefined || !fitTogether(elements)) return undefined;
-  if (elements.some((element) => valueFault(element) !== undefined)) return undefined;
-  return isWhole(elements) ? { kind: 'link', elements, primary } : undefined;
-}
-
-/** A party to be paid is nothing without what for: the only qualifier a Digital Link cannot do without. */
-function isWhole([primary, next]: readonly LinkElement[]): boolean {
-  return primary?.ai !== '415' || next?.ai === '8020';
-}
-
-/**
- * As {@link readDigitalLink}, but for values: of those only the primary key is looked at, whose check digit may be
- * wrong, for otherwise any address with numbers in its path would be a link. So a misread number can be told from some
- * other address, and what a doubtful link holds can be searched for card numbers. {@link valueFault} tells what is wrong
- * with a value.
+ * Of the values only the primary key is looked at, whose check digit may be wrong, for otherwise any address with
+ * numbers in its path would be a link. So a misread number can be told from some other address, and what a doubtful link
+ * holds can be searched for card numbers. `valueFault` and `associationFault` tell what is wrong with its elements.
+ *
+ * Undefined for every other text, compressed forms among them. Takes time in proportion to the length.
  */
 export function digitalLinkLayout(text: string): DigitalLink | undefined {
   if (text.length > LENGTH_MAX) return undefined;

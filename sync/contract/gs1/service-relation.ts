@@ -1,12 +1,14 @@
 import { fitTogether, valueFault } from './element-faults.ts';
 import type { AiValue } from './element-faults.ts';
+import { readElementString } from './element-string.ts';
+import { gs1Elements } from './elements.ts';
 
 /** What GS1 elements say of who somebody is. */
 export type ServiceRelation =
   /** AI 8018: the customer. */
   | { readonly kind: 'recipient'; readonly gsrn: string }
-  /** AI 8018 with a wrong check digit. */
-  | { readonly kind: 'check-digit' }
+  /** AI 8018 with a wrong check digit: what was read. */
+  | { readonly kind: 'check-digit'; readonly misread: string }
   /** Nothing: no such element, the one of who serves (8017), or elements that contradict each other. */
   | { readonly kind: 'none' };
 
@@ -23,13 +25,14 @@ export function serviceRelation(elements: readonly AiValue[]): ServiceRelation {
   const faults = elements.filter((element) => valueFault(element) !== undefined);
   if (faults.length === 0) return { kind: 'recipient', gsrn: recipient.value };
   const isCheckDigit = faults.every(({ ai }) => ai === RECIPIENT) && valueFault(recipient) === 'check-digit';
-  return { kind: isCheckDigit ? 'check-digit' : 'none' };
+  return isCheckDigit ? { kind: 'check-digit', misread: recipient.value } : { kind: 'none' };
 }
 
-/** The customer's service relation number, its check digit right, where {@link serviceRelation} finds one. */
-export function gsrnOf(elements: readonly AiValue[]): string | undefined {
-  const relation = serviceRelation(elements);
-  return relation.kind === 'recipient' ? relation.gsrn : undefined;
+/** Who an element string identifies: nobody where it is none to its end, a wrong check digit apart. */
+export function serviceRelationIn(text: string): ServiceRelation {
+  const read = readElementString(text);
+  if (read.ok) return serviceRelation(read.elements);
+  return read.why === 'check-digit' ? serviceRelation(gs1Elements(text)) : { kind: 'none' };
 }
 
 /** Whether elements are those of a coupon: a GCN (255), its points (8111), or a coupon of North America (8110, 8112). */

@@ -5,7 +5,11 @@ import { gs1CheckDigit } from '../../../../foundation/check-digit.ts';
 import { gs1Elements } from '../../../../sync/contract/gs1/elements.ts';
 import { aiEntry } from '../../../../sync/contract/gs1/application-identifiers.ts';
 import { fitTogether, valueFault } from '../../../../sync/contract/gs1/element-faults.ts';
-import { gsrnOf, isCoupon, serviceRelation } from '../../../../sync/contract/gs1/service-relation.ts';
+import {
+  isCoupon,
+  serviceRelation,
+  serviceRelationIn,
+} from '../../../../sync/contract/gs1/service-relation.ts';
 
 const gsrn = `40123450000000001${gs1CheckDigit('40123450000000001')}`;
 const wrong = `${gsrn.slice(0, 17)}${(Number(gsrn.slice(17)) + 1) % 10}`;
@@ -98,7 +102,7 @@ describe('a value', () => {
 });
 
 describe('who GS1 elements identify', () => {
-  const relation = (text: string): unknown => serviceRelation(gs1Elements(text));
+  const relation = serviceRelationIn;
 
   test('the recipient, alone or with what describes the relation', () => {
     for (const text of [
@@ -127,8 +131,14 @@ describe('who GS1 elements identify', () => {
       expect(relation(text)).toEqual({ kind: 'none' });
   });
 
+  test('nobody, where what follows is no element at all', () => {
+    for (const text of [`8018${gsrn}\u001d0512345`, `8018${gsrn}\u001d8`, `8018${gsrn}\u001d\u001d80191`])
+      expect(relation(text)).toEqual({ kind: 'none' });
+    expect(serviceRelation(gs1Elements(`8018${gsrn}\u001d0512345`)).kind).toBe('recipient'); // of what can be split
+  });
+
   test('by a number only when all is right with it', () => {
-    expect(gsrnOf(gs1Elements(`8018${gsrn}\u001d80191`))).toBe(gsrn);
+    expect(relation(`8018${gsrn}\u001d80191`)).toEqual({ kind: 'recipient', gsrn });
     for (const text of [
       `8018${wrong}`,
       `8017${gsrn}`,
@@ -137,11 +147,11 @@ describe('who GS1 elements identify', () => {
       '10A',
       '',
     ])
-      expect(gsrnOf(gs1Elements(text))).toBeUndefined();
+      expect(relation(text)).not.toHaveProperty('gsrn');
   });
 
   test('and says so when only the check digit is wrong', () => {
-    expect(relation(`8018${wrong}`)).toEqual({ kind: 'check-digit' });
+    expect(relation(`8018${wrong}`)).toEqual({ kind: 'check-digit', misread: wrong });
     expect(relation(`8018${wrong}\u001d8019ABC`)).toEqual({ kind: 'none' });
   });
 });
