@@ -15,5 +15,5 @@ describe('range hashes on the embedded database', () => {
   });
   afterAll(() => database.close());
 
-  rangesSuite(() => database, 6);
+  rangesSuite(() => database, 2);
 });

@@ -15,5 +15,5 @@ describe('the scope of replicas on the embedded database', () => {
   });
   afterAll(() => database.close());
 
-  scopeSuite(() => database, 5);
+  scopeSuite(() => database, 2);
 });

@@ -195,7 +195,7 @@ export function scopeSuite(database: () => Database, runs: number): void {
       }),
       { numRuns: runs },
     );
-  });
+  }, 90_000);
 
   test('who leaves goes as a key alone, who comes comes whole, and a new card lies where its customer does', async () => {
     await setScope({ by: 'store' });
