@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { isBehind } from '../../sync/contract/feed.ts';
 import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts';
@@ -46,10 +46,6 @@ export function readSeal(path: string, key: Uint8Array): Seal | undefined {
   } catch {
     return undefined;
   }
-}
-
-export function removeSeal(path: string): void {
-  rmSync(path, { force: true });
 }
 
 /** Whether a file with this note may be what was sealed, or newer. */

@@ -18,8 +18,8 @@ import type { FeedPosition } from '../../../sync/contract/feed.ts';
 import { replicaCollectionNames } from '../../../sync/contract/replica-documents.ts';
 import type { FeedServer } from './feed-server.ts';
 
-export const key = new Uint8Array(32).fill(7);
-export const owner = 'shop/till-1';
+const key = new Uint8Array(32).fill(7);
+const owner = 'shop/till-1';
 
 /** A folder that goes when the test ends. */
 export function temporaryFolder(): string {
