@@ -254,8 +254,7 @@ describe('a server with another history', () => {
     const letGo = holdBack(server, 'offers');
     keeper.resync(['customers']);
     await eventually(() => expect(server.asks('offers').length).toBeGreaterThan(1));
-    await settle();
-    expect(files(folder)).toEqual([FIRST, SECOND_PART]);
+    await eventually(() => expect(files(folder)).toEqual([FIRST, SECOND_PART]));
     expect(keeper.customer(customerId(7))).toEqual(customer(7));
     expect(keeper.customer(customerId(3))?.tier).toBe('basic');
     letGo();
