@@ -52,10 +52,12 @@ export interface SnapshotPorts {
 const GRACE_MS = 6 * 3_600_000;
 /** How often is looked for what can be removed. */
 const UPKEEP_MS = 3_600_000;
+/** And for the first time after the start, which may come more often than that. */
+const FIRST_UPKEEP_MS = 300_000;
 /** When a till asks again whether its snapshot is made. */
 const RETRY_MS = 2_000;
 /** A scope of more parts than this is pulled page by page: its manifest would be a book. */
-const PARTS_MAX = 100;
+const PARTS_MAX = 200;
 
 /** A snapshot of a base that a till may be given. */
 interface Found {
@@ -80,7 +82,7 @@ export class Snapshots implements Closable {
 
   constructor(ports: SnapshotPorts) {
     this.#ports = ports;
-    this.#scheduleUpkeep();
+    this.#scheduleUpkeep(FIRST_UPKEEP_MS);
   }
 
   /** Answers a till that asks for a snapshot. @throws StammkundeError DB_UNREACHABLE */
@@ -227,14 +229,14 @@ export class Snapshots implements Closable {
     }
   }
 
-  #scheduleUpkeep(): void {
+  #scheduleUpkeep(delayMs: number): void {
     if (this.#closing.signal.aborted) return;
-    this.#cancelUpkeep = this.#ports.clock.schedule(UPKEEP_MS, () => {
+    this.#cancelUpkeep = this.#ports.clock.schedule(delayMs, () => {
       this.#upkeep = this.removeOld()
         .catch((error: unknown) => {
           this.#ports.log.warn({ event: 'snapshot.upkeep_failed', error: asError(error) });
         })
-        .finally(() => this.#scheduleUpkeep());
+        .finally(() => this.#scheduleUpkeep(UPKEEP_MS));
     });
   }
 }

@@ -1,6 +1,7 @@
 // Goal: whatever interrupts the loading of a snapshot, it goes on, and in the end the file holds what the server has.
 // Method: a real encrypted file; a server in memory that can fail at any question; time that a test owns.
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { tmpdir } from 'node:os';
@@ -356,4 +357,31 @@ test('nothing of a snapshot is on the disk in the clear, at any moment of the lo
   await seed(file, server);
   look();
   expect([...seen].toSorted()).toContain('replica-000002.db.part-wal');
+});
+
+// The same with a disk that is really full; it needs the right to mount a small file system.
+test('a file system without space ends the loading, and with space it goes on where it was', async (context) => {
+  const folder = join(temporaryFile(), '..', 'small');
+  mkdirSync(folder);
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', folder]);
+  if (mounted.status !== 0) context.skip('mounting a small file system is not permitted here');
+  onTestFinished(() => void spawnSync('umount', ['-l', folder]));
+  const path = join(folder, 'replica.db');
+  const ballast = join(folder, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(600 * 1024));
+  const server = new SnapshotServer(madeBase(600));
+  const first = await opened(path);
+  await expect(seed(first, server)).rejects.toMatchObject({
+    code: 'REP_POISONED',
+    cause: { code: 'DATA_DISK_FULL' },
+  });
+  await first.close();
+  rmSync(ballast);
+  spawnSync('mount', ['-o', 'remount,size=8m', folder]);
+  const fetchedBefore = server.fetched.length;
+  const second = await opened(path);
+  expect((await seed(second, server)).kind).toBe('loaded');
+  expect(fetchedBefore).toBeGreaterThan(1);
+  expect(server.fetched.length).toBeLessThan(server.manifest.chunks.length + fetchedBefore);
+  expect(differences(second, madeBase(600))).toEqual([]);
 });
