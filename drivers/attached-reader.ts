@@ -9,6 +9,8 @@ export interface AttachedReader extends AttachedDevice {
   readonly path: string | undefined;
   /** A name of it that stays, such as `/dev/serial/by-id/…`. */
   readonly lastingPath?: string | undefined;
+  /** The USB device itself, such as `/dev/bus/usb/001/004`, which is opened for exclusive reading. Linux only. */
+  readonly usbNode?: string | undefined;
   /** Manufacturer and product as the device tells them. */
   readonly name: string;
   readonly speaks: Spoken;

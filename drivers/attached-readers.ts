@@ -6,6 +6,7 @@ import { makerOf, spokenOverHid } from './attached-reader.ts';
 import { listHid, SYSFS } from './transport/hid-list.ts';
 import type { HidIdentity } from './transport/hid-device.ts';
 import { listSerial } from './transport/serial-devices.ts';
+import { usbNodeAt } from './transport/usb-node.ts';
 import type { SerialIdentity } from './transport/serial-devices.ts';
 
 /** What is attached to this machine and may be a reader, and what of it this account may not open. */
@@ -26,8 +27,17 @@ export async function listAttachedReaders(sysfs: string = SYSFS): Promise<Attach
   const undriven = usb.filter(
     ({ vendorId, usbPort }) => makerOf(vendorId) !== undefined && !seen.has(usbPort),
   );
-  const readers = [...found, ...undriven];
+  const readers = await Promise.all([...found, ...undriven].map((reader) => withUsbNode(reader, sysfs)));
   return { readers, denied: await deniedOf(readers) };
+}
+
+async function withUsbNode(reader: AttachedReader, sysfs: string): Promise<AttachedReader> {
+  if (reader.usbPort === undefined) return reader;
+  try {
+    return { ...reader, usbNode: await usbNodeAt(reader.usbPort, sysfs) };
+  } catch {
+    return reader; // gone since it was listed, or not told here
+  }
 }
 
 /** One entry for each interface: of several top-level collections the one that tells most. */
@@ -115,14 +125,16 @@ function hex(text: string | undefined): number | undefined {
 async function deniedOf(readers: readonly AttachedReader[]): Promise<ReadonlySet<string>> {
   const denied = new Set<string>();
   await Promise.all(
-    readers.map(async ({ path }) => {
-      if (path === undefined) return;
-      try {
-        await access(path, constants.R_OK | constants.W_OK);
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'EACCES') denied.add(path);
-      }
-    }),
+    readers
+      .flatMap(({ path, usbNode }) => [path, usbNode])
+      .map(async (path) => {
+        if (path === undefined) return;
+        try {
+          await access(path, constants.R_OK | constants.W_OK);
+        } catch (error) {
+          if (error instanceof Error && 'code' in error && error.code === 'EACCES') denied.add(path);
+        }
+      }),
   );
   return denied;
 }

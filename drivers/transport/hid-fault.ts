@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access } from 'node:fs/promises';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { asError, StammkundeError } from '../../foundation/errors.ts';
+import { usbNodeAt } from './usb-node.ts';
 
 /** Why `path` would not open. node-hid throws text, hidapi's, with the system's own message or number in it. */
 export async function hidOpenFault(path: string, thrown: unknown, sysfs: string): Promise<StammkundeError> {
@@ -27,11 +27,7 @@ async function libusbFaultCode(path: string, sysfs: string): Promise<ErrorCode |
   const port = /^(\d+-\d+(?:\.\d+)*):/.exec(path)?.[1];
   if (port === undefined) return undefined;
   try {
-    const folder = join(sysfs, 'bus', 'usb', 'devices', port);
-    const [bus, device] = await Promise.all(
-      ['busnum', 'devnum'].map(async (name) => (await readFile(join(folder, name), 'latin1')).trim()),
-    );
-    await access(`/dev/bus/usb/${bus?.padStart(3, '0')}/${device?.padStart(3, '0')}`, constants.W_OK);
+    await access(await usbNodeAt(port, sysfs), constants.W_OK);
     return 'DRV_PORT_BUSY';
   } catch (error) {
     return /EACCES|EPERM/.test(asError(error).message) ? 'DRV_PORT_DENIED' : 'DRV_PORT_ABSENT';

@@ -8,6 +8,8 @@ export interface ConfiguredReader {
   readonly id: string;
   readonly device?: HidSource | undefined;
   readonly path?: string | undefined;
+  /** Read over libusb, which opens the USB device itself and leaves no hidraw node meanwhile. */
+  readonly exclusive?: boolean | undefined;
 }
 
 /** One attached device: what it is, what it speaks, and what stands between it and the till. */
@@ -34,6 +36,7 @@ export interface Lack {
   readonly line?: string;
 }
 
+const USB_NODES = '/dev/bus/usb/';
 const RULES_FILE = '/etc/udev/rules.d/70-stammkunde-readers.rules';
 
 /**
@@ -53,9 +56,12 @@ export function reportReaders(
     const match = shortestMatch(reader, readers);
     const is = (configured ?? []).find((each) => isThis(each, reader));
     const lacks: Lack[] = [];
-    if (reader.path === undefined) lacks.push(driverLack(reader));
-    else if (denied.has(reader.path)) lacks.push(permissionLack(reader, reader.path));
-    if (reader.speaks.kind === 'vendor-mode') lacks.push(MODE_LACK);
+    // A till that has it leaves the operating system nothing to show of it.
+    const isTaken = is?.exclusive === true && reader.path === undefined;
+    const opened = is?.exclusive === true ? reader.usbNode : reader.path;
+    if (opened !== undefined && denied.has(opened)) lacks.push(permissionLack(reader, opened));
+    else if (reader.path === undefined && !isTaken) lacks.push(driverLack(reader));
+    if (reader.speaks.kind === 'vendor-mode' && !isTaken) lacks.push(MODE_LACK);
     if (reader.speaks.kind === 'keyboard') lacks.push(KEYBOARD_LACK);
     if (reader.speaks.kind === 'reader' && configured !== undefined && is === undefined) {
       lacks.push(configurationLack(reader, reader.speaks.as, match, freeId(reader.speaks.as, ids)));
@@ -129,6 +135,15 @@ function permissionLack(reader: AttachedReader, path: string): Lack {
     return { what: 'permission', why: `${why}; add it to the group dialout` };
   }
   const ids = `ATTRS{idVendor}=="${hex4(reader.vendorId)}", ATTRS{idProduct}=="${hex4(reader.productId)}"`;
+  if (path.startsWith(USB_NODES)) {
+    const device = ids.replaceAll('ATTRS', 'ATTR');
+    return {
+      what: 'permission',
+      why: `${why}, which is how a wedge is read exclusively`,
+      file: RULES_FILE,
+      line: `SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ${device}, GROUP="stammkunde", MODE="0660"`,
+    };
+  }
   const kernel = node.startsWith('hidraw') ? 'hidraw*' : `${node.replace(/\d+$/, '')}*`;
   return {
     what: 'permission',

@@ -73,6 +73,16 @@ test('one that has a serial port is told of once, with its port', async () => {
   ]);
 });
 
+test('the USB device itself is told, for it is what exclusive reading opens', async () => {
+  const sysfs = sysfsWith({
+    ...port('1-4', '05e0', '1900'),
+    'bus/usb/devices/1-4/busnum': '1',
+    'bus/usb/devices/1-4/devnum': '17',
+  });
+  const { readers } = await listAttachedReaders(sysfs);
+  expect(readers.map(({ usbNode }) => usbNode)).toEqual(['/dev/bus/usb/001/017']);
+});
+
 test('a machine without sysfs has none', async () => {
   expect(await listAttachedReaders('/nowhere/at/all')).toEqual({ readers: [], denied: new Set() });
 });

@@ -148,3 +148,34 @@ test('HID interfaces are known by their top-level collection, vendors’ own by 
   expect(of(0x05e0, 0x1900, 0xff00, 1)).toEqual({ kind: 'vendor-mode' });
   expect(of(0x0801, 2, 0xff00, 1)).toEqual({ kind: 'reader', as: 'magstripe' });
 });
+
+describe('a keyboard wedge that is read exclusively', () => {
+  const usbNode = '/dev/bus/usb/001/004';
+  const wedge = device({ speaks: { kind: 'keyboard' }, usbNode });
+  const configured = [{ id: 'wedge', device: { vendorId: 0x0c2e, productId: 0x0b81 }, exclusive: true }];
+  const lacking = (reader: AttachedReader, denied: readonly string[], of = configured): readonly string[] =>
+    reportReaders([reader], new Set(denied), of).flatMap(({ lacks }) => lacks.map(({ what }) => what));
+
+  test('needs the USB device itself, and is told the line for that', () => {
+    const [report] = reportReaders([wedge], new Set(['/dev/hidraw0', usbNode]), configured);
+    expect(report?.lacks[0]).toEqual({
+      what: 'permission',
+      why: `this account may not open ${usbNode}, which is how a wedge is read exclusively`,
+      file: '/etc/udev/rules.d/70-stammkunde-readers.rules',
+      line: 'SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="0c2e", ATTR{idProduct}=="0b81", GROUP="stammkunde", MODE="0660"',
+    });
+    expect(lacking(wedge, ['/dev/hidraw0'])).not.toContain('permission');
+  });
+
+  test('shared, it needs its hidraw node and not the USB device', () => {
+    const shared = configured.map((each) => ({ ...each, exclusive: false }));
+    expect(lacking(wedge, [usbNode], shared)).not.toContain('permission');
+    expect(lacking(wedge, ['/dev/hidraw0'], shared)).toContain('permission');
+  });
+
+  test('lacks nothing while the till has it, though the operating system shows no node of it', () => {
+    const taken = device({ path: undefined, speaks: { kind: 'vendor-mode' }, usbNode });
+    expect(lacking(taken, [])).toEqual([]);
+    expect(lacking(taken, [], [])).toEqual(['driver', 'mode']);
+  });
+});
