@@ -71,7 +71,7 @@ export class AccountCounter {
         if (status?.kind !== 'ready' || status.atMs < afterMs) return undefined;
         return performance.now() - status.atMs > STEADY_MS ? true : undefined;
       },
-      30_000,
+      STARTED_WITHIN_MS, // it may only be starting
     );
   }
 
