@@ -1,6 +1,6 @@
 import { hasGs1CheckDigit } from '../../../foundation/check-digit.ts';
 import { aiEntry } from './application-identifiers.ts';
-import { fitTogether, valueFault } from './element-faults.ts';
+import { valueFault } from './element-faults.ts';
 
 /** One element of a Digital Link. */
 export interface LinkElement {
