@@ -35,7 +35,7 @@ export const SnapshotChunk = z.strictObject({
 export type SnapshotChunk = z.infer<typeof SnapshotChunk>;
 
 /** Of which snapshots of parts of the customer base it is made, by their numbers. */
-export const ManifestId = z
+const ManifestId = z
   .string()
   .max(2_000)
   .regex(/^\d+(?:\+\d+)*$/);

@@ -32,7 +32,7 @@ export const SeedProgress = z.discriminatedUnion('state', [
 export type SeedProgress = z.infer<typeof SeedProgress>;
 
 /** Whatever follows in the feed of one position follows in the other's: same history, same part of the customer base. */
-export function isSameFeed(a: FeedPosition, b: FeedPosition): boolean {
+function isSameFeed(a: FeedPosition, b: FeedPosition): boolean {
   return a.epoch === b.epoch && a.scope === b.scope;
 }
 

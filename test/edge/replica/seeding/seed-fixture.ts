@@ -23,7 +23,7 @@ import type {
   SnapshotOfferAnswer,
 } from '../../../../sync/contract/snapshot.ts';
 
-export const key = new Uint8Array(32).fill(7);
+const key = new Uint8Array(32).fill(7);
 /** The first name of every customer: nothing on the disk may show it. */
 export const CANARY = 'Kanarienvogelbert';
 
