@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { asError } from '../../../foundation/errors.ts';
 import { machineState } from '../machine-state.ts';
 import { table } from '../table.ts';
 import type { OperationFigures, PeerFigures } from './measure-peer.ts';
@@ -13,6 +14,8 @@ const QUERIES = 10_000;
 const MIXED = 20_000;
 /** One peer may take as long as this: loading is the longest. */
 const PEER_DEADLINE_MS = 1_200_000;
+/** Characters of what a peer that failed said last. */
+const FAILURE_MAX = 300;
 
 /** What all others are compared with: the same driver, cipher and settings, and nothing before it. */
 const COMPARED_WITH: PeerName = 'raw-encrypted';
@@ -48,7 +51,18 @@ export async function replicaBench(args: readonly string[]): Promise<void> {
   const reports: PeerReport[] = [];
   for (const name of peerNames.filter((each) => wanted.includes(each))) {
     process.stderr.write(`${name} …\n`);
-    reports.push(await reportOf(name, documents));
+    const report = await reportOf(name, documents).catch(
+      // One peer that fails does not take the others' figures along.
+      (error: unknown): PeerReport => ({
+        peer: name,
+        label: name,
+        survives: 'n/a',
+        documents,
+        missing: `failed: ${asError(error).message.slice(-FAILURE_MAX)}`,
+      }),
+    );
+    process.stderr.write(`${JSON.stringify(report)}\n`);
+    reports.push(report);
   }
   const measured = reports.filter((report): report is MeasuredPeer => 'lookup' in report);
   const base = measured.find(({ peer }) => peer === COMPARED_WITH);
