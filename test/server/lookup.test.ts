@@ -153,8 +153,9 @@ describe('a till that walks through the numbers', () => {
   test('gets 20 answers at once, 5 a second after, and raises one alarm', async () => {
     for (let i = 0; i < 20; i += 1) await ask(index);
     for (let i = 0; i < 50; i += 1) await expect(ask(index)).rejects.toMatchObject({ code: 'REQ_LIMITED' });
-    expect(logged).toEqual([
-      expect.objectContaining({ event: 'lookup.limited', till: 'till-1', error: expect.anything() }),
+    expect(logged).toHaveLength(1);
+    expect(logged).toMatchObject([
+      { event: 'lookup.limited', till: 'till-1', error: { code: 'REQ_LIMITED' } },
     ]);
     await clock.advance(1_000);
     for (let i = 0; i < 5; i += 1) await ask(index);
