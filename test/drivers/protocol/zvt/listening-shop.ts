@@ -5,7 +5,7 @@ import { TerminalLine } from '../../../../drivers/protocol/payment-terminal/term
 import { ApduStream, commands, encodeApdu, isAnswer } from '../../../../drivers/protocol/zvt/apdu.ts';
 import { ZvtConfig } from '../../../../drivers/protocol/zvt/config.ts';
 import { zvtDriver } from '../../../../drivers/protocol/zvt/driver.ts';
-import { Opened } from '../../../../foundation/lifecycle.ts';
+import type { Opened } from '../../../../foundation/lifecycle.ts';
 import { VirtualPaymentTerminal } from '../../../../simulator/readers/virtual-payment-terminal.ts';
 import type { TerminalCard } from '../../../../simulator/readers/virtual-payment-terminal-zvt-dialogue.ts';
 import { hex } from '../../hex.ts';
