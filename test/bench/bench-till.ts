@@ -33,6 +33,8 @@ export interface MeasuredScan {
   readonly roundTripMs: number;
   /** The same inside the daemon: from the last byte to the decision. */
   readonly tookMs: number;
+  /** When the event was there, monotonic. */
+  readonly endedMs: number;
 }
 
 export interface BenchTillOptions {
@@ -116,7 +118,11 @@ export class BenchTill implements Closable {
       const { arrivedAtMonotonicMs, tookMs, identification } = await identified;
       await sent;
       if (identification.verdict === 'unknown') throw new Error('a card of the replica was not known');
-      measured.push({ roundTripMs: arrivedAtMonotonicMs - startedMs, tookMs });
+      measured.push({
+        roundTripMs: arrivedAtMonotonicMs - startedMs,
+        tookMs,
+        endedMs: arrivedAtMonotonicMs,
+      });
     }
     return measured;
   }

@@ -40,9 +40,11 @@ export async function identifyBench(args: readonly string[]): Promise<void> {
       scans: { type: 'string', default: '2000' },
       json: { type: 'boolean', default: false },
       cache: { type: 'string', default: '.cache/bench' },
+      program: { type: 'string', default: 'bin/stammkunde-edge.js' },
     },
   });
-  const report = await measureIdentification(Number(values.customers), Number(values.scans), values.cache);
+  const { customers, scans, cache, program } = values;
+  const report = await measureIdentification(Number(customers), Number(scans), cache, program);
   const row = (label: string, of: { p50Ms: number; p99Ms: number; p999Ms: number }): string[] => [
     label,
     of.p50Ms.toFixed(3),
@@ -68,11 +70,16 @@ export async function identifyBench(args: readonly string[]): Promise<void> {
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
 }
 
-/** One run. @param cacheFolder where filled replicas are kept */
+/**
+ * One run.
+ * @param cacheFolder where filled replicas are kept
+ * @param program the daemon's entry: another one is that of an unpacked package, which is bundled
+ */
 export async function measureIdentification(
   customers: number,
   scans: number,
   cacheFolder: string,
+  program?: string,
 ): Promise<IdentifyReport> {
   const clock = new SystemClock();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -83,7 +90,10 @@ export async function measureIdentification(
   const cards = presentedCards(population, scans, random);
   const warmUp = presentedCards(population, WARM_UP_SCANS, random);
 
-  const till = await BenchTill.open({ filled, starts: STARTS }, clock);
+  const till = await BenchTill.open(
+    { filled, starts: STARTS, ...(program === undefined ? {} : { program }) },
+    clock,
+  );
   try {
     say(`scanning ${scans} cards through the pty, then ${scans} over TCP …`);
     await till.scan('serial', warmUp);

@@ -25,8 +25,10 @@ const WARM_UP_SCANS = 500;
 const QUIET_SCANS = 2_000;
 /** A phase that is not over by then is measured up to there, and told as such. */
 const PHASE_MAX_MS = 120_000;
-/** No comparison this long after there was cause for one: this till makes none, or has made all. */
-const SILENT_MS = 5_000;
+/** A till compares a collection at most once a minute: with none after so long it makes none. */
+const COMPARED_WITHIN_MS = 75_000;
+/** With nothing more asked for so long, it has compared and repaired all. */
+const SILENT_MS = 2_000;
 /** Documents that differ from the server's without the feed having said so. */
 const UNSEEN = 100;
 const REPORT_DEADLINE_MS = 10_000;
@@ -54,28 +56,37 @@ interface PhaseReport {
   readonly loop: ServingThread;
 }
 
+interface Told {
+  /** What it is named for begins only now: what was measured so far does not count. */
+  readonly started: () => void;
+  readonly over: (complete: boolean) => void;
+}
+
 /** What goes on beside the scans. */
 interface Phase {
   readonly name: string;
-  /** Begins it; `over` is to be called when it is, with whether it came to its end. */
-  readonly begin: (server: StormServer, over: (complete: boolean) => void, clock: Clock) => () => void;
+  /** Begins it. `over` is to be called when it is, with whether it came to its end; what it returns lets go. */
+  readonly begin: (server: StormServer, told: Told, clock: Clock) => () => void;
 }
 
 /** How long identification takes while the replica is being changed under it. */
 const phases: readonly ((changes: number) => Phase)[] = [
   (changes) => ({
     name: `${changes} changes come in`,
-    begin: (server, over) => {
+    begin: (server, { over }) => {
       server.order({ order: 'change', count: changes });
       return server.listen((report) => report.said === 'pulled' && over(true));
     },
   }),
   () => ({
     name: 'a verification and its repairs',
-    begin: (server, over, clock) => {
-      let cancel = clock.schedule(SILENT_MS, () => over(false));
+    begin: (server, { started, over }, clock) => {
+      let cancel = clock.schedule(COMPARED_WITHIN_MS, () => over(false));
+      let compared = false;
       const stop = server.listen(({ said }) => {
         if (said !== 'compared' && said !== 'repaired') return;
+        if (!compared) started();
+        compared = true;
         cancel();
         cancel = clock.schedule(SILENT_MS, () => over(true));
       });
@@ -88,7 +99,7 @@ const phases: readonly ((changes: number) => Phase)[] = [
   }),
   () => ({
     name: 'a new generation is loaded',
-    begin: (server, over) => {
+    begin: (server, { over }) => {
       server.order({ order: 'reseed' });
       return server.listen((report) => report.said === 'pulled' && over(true));
     },
@@ -224,13 +235,21 @@ async function measure(
   let outcome: boolean | undefined;
   const over = (complete: boolean): void => void (outcome ??= complete);
   const cancel = clock.schedule(PHASE_MAX_MS, () => over(false));
-  const startedMs = clock.monotonicMs();
-  const stop = phase.begin(server, over, clock);
+  let startedMs = clock.monotonicMs();
+  let reset: Promise<unknown> = Promise.resolve();
+  const started = (): void => {
+    startedMs = clock.monotonicMs();
+    reset = loop();
+  };
+  const stop = phase.begin(server, { started, over }, clock);
   const scans = await till.scan('tcp', take(cards, Infinity), () => outcome !== undefined);
   const tookMs = clock.monotonicMs() - startedMs;
   stop();
   cancel();
-  return phaseReport(phase.name, scans, tookMs, outcome === true, await loop());
+  await reset;
+  // The scan that was under way counts: what began held it up first.
+  const counted = scans.filter((scan) => scan.endedMs >= startedMs);
+  return phaseReport(phase.name, counted, tookMs, outcome === true, await loop());
 }
 
 function phaseReport(
