@@ -1,6 +1,5 @@
 // Goal: a till that listens in between register and terminal knows who pays, and what it hears of cards stays with it.
 // Method: a virtual terminal on real TCP, a register of plain sockets, everything cut at random.
-import { once } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { commands, encodeApdu } from '../../../../drivers/protocol/zvt/apdu.ts';

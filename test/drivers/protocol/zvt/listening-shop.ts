@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { TerminalLine } from '../../../../drivers/protocol/payment-terminal/terminal-line.ts';
