@@ -7,7 +7,7 @@ const WIDTH = 760;
 const HEIGHT = 440;
 const PLOT = { left: 64, right: 540, top: 64, bottom: 376 } as const;
 /** Ticks of the ms axis; only those within the drawn range are shown. */
-const MS_TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
+const MS_TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 /** Between two labels at the ends of lines. */
 const LABEL_PX = 16;
 

@@ -32,5 +32,4 @@ process.on('SIGUSR2', () => {
   delay.reset();
 });
 
-const { run } = await import('../../../bin/run.js');
-await run('edge/main');
+await import('../../../edge/main.ts');
