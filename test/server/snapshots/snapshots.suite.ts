@@ -145,6 +145,22 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
     );
   });
 
+  test('snapshots of parts made one after the other are as old as the first of them', async () => {
+    await register(20);
+    for (let who = 0; who < 5; who += 1) await perform(database().db, { kind: 'move', who, part: 'north' });
+    const lease = { renew: () => Promise.resolve(true) };
+    const common = { lease, clock, signal: new AbortController().signal, cutRule };
+    await buildSnapshot(database(), { ...common, base: 'part:', part: '' });
+    for (let who = 0; who < 20; who += 1) await perform(database().db, { kind: 'sell', who });
+    await perform(database().db, { kind: 'erase', who: 12 });
+    await buildSnapshot(database(), { ...common, base: 'part:north', part: 'north' });
+    const scope = { parts: ['', 'north'], name: '0123456789abcdef' };
+    const snapshots = offers({ scope });
+    const { manifest } = await ready(snapshots);
+    expect(await loadAndFollow(snapshots, manifest, scope)).toEqual([[], []]);
+    await snapshots.close();
+  });
+
   test('a snapshot is made when a till asks for the first, and offered from then on', async () => {
     await register(30);
     const snapshots = offers();
