@@ -47,7 +47,7 @@ export default defineConfig({
     rolldownOptions: {
       input: {
         'edge-main': 'edge/main.ts',
-        'writer-thread': 'edge/replica/thread/writer-thread.ts',
+        'writer-main': 'edge/replica/thread/writer-main.ts',
       },
       output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
     },

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SystemClock } from '../foundation/clock.ts';
+import { machineTime } from '../foundation/machine-time.ts';
 import { withDeadline } from '../foundation/deadline.ts';
 import { StammkundeError, asError, isFault } from '../foundation/errors.ts';
 import { createLog } from '../foundation/log.ts';
@@ -21,7 +22,7 @@ const CLOSE_DEADLINE_MS = 10_000;
 /** The till was wiped: starting it again is of no use (systemd: RestartPreventExitStatus=). */
 const EXIT_WIPED = 3;
 
-const clock = new SystemClock();
+const clock = new SystemClock(machineTime);
 
 function readArguments() {
   try {

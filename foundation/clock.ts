@@ -1,5 +1,3 @@
-import { uptime } from 'node:os';
-
 /** Milliseconds since the Unix epoch, UTC, from the wall clock. May jump; never used to measure a duration. */
 export type Instant = number;
 
@@ -18,15 +16,12 @@ export interface MachineTime {
   wallMs(): number;
   /** Since some moment, without what it slept: Node.js counts CLOCK_MONOTONIC, which stands still then on Linux. */
   awakeMs(): number;
-  /** Since it was started, with what it slept; to hundredths of a second, and slower to ask. */
-  uptimeMs(): number;
+  /** Since it was started, with what it slept; to hundredths of a second, and slower to ask. A browser does not know. */
+  uptimeMs?(): number;
 }
 
-const machineTime: MachineTime = {
-  wallMs: () => Date.now(),
-  awakeMs: () => performance.now(),
-  uptimeMs: () => uptime() * 1_000,
-};
+/** What every runtime tells of time, a browser too. */
+export const anyMachineTime: MachineTime = { wallMs: () => Date.now(), awakeMs: () => performance.now() };
 
 /** The wall clock moved this much against the time awake: the machine slept, or the clock was set. */
 const JUMPED_MS = 1_000;
@@ -35,7 +30,8 @@ const JUMPED_MS = 1_000;
  * The machine's own clock. The only place that touches `Date` and the timers.
  *
  * A till whose lid was closed for the night must not wake with yesterday's customer still waiting for their sale, so
- * what the machine slept counts. Which of the two a jump of the wall clock was is told by the machine's uptime.
+ * what the machine slept counts. Which of the two a jump of the wall clock was is told by the machine's uptime; where that
+ * is not known, as in a browser, no sleep is noticed.
  */
 export class SystemClock implements Clock {
   readonly #machine: MachineTime;
@@ -43,11 +39,12 @@ export class SystemClock implements Clock {
   #wallAheadMs: number;
   #sleptMs = 0;
 
-  constructor(machine: MachineTime = machineTime) {
+  /** @param machine what sleeps, for a till's daemon: `machineTime` */
+  constructor(machine: MachineTime = anyMachineTime) {
     this.#machine = machine;
     const awakeMs = machine.awakeMs();
     this.#wallAheadMs = machine.wallMs() - awakeMs;
-    this.#uptimeAheadMs = machine.uptimeMs() - awakeMs;
+    this.#uptimeAheadMs = (machine.uptimeMs?.() ?? awakeMs) - awakeMs;
   }
 
   now(): Instant {
@@ -59,7 +56,7 @@ export class SystemClock implements Clock {
     const wallAheadMs = this.#machine.wallMs() - awakeMs;
     if (Math.abs(wallAheadMs - this.#wallAheadMs) > JUMPED_MS) {
       this.#wallAheadMs = wallAheadMs;
-      const sleptMs = this.#machine.uptimeMs() - awakeMs - this.#uptimeAheadMs;
+      const sleptMs = (this.#machine.uptimeMs?.() ?? awakeMs) - awakeMs - this.#uptimeAheadMs;
       // Less is the grain of the uptime; and time never goes back.
       if (sleptMs - this.#sleptMs > JUMPED_MS / 2) this.#sleptMs = sleptMs;
     }

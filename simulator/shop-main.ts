@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SystemClock } from '../foundation/clock.ts';
+import { machineTime } from '../foundation/machine-time.ts';
 import { asError } from '../foundation/errors.ts';
 import { SeededRandom, SystemRandom } from '../foundation/random.ts';
 import { Population } from './population.ts';
@@ -27,7 +28,7 @@ const USAGE = `A whole shop on this machine: server, till, scanners, customers.
 const WISHED_PORTS = { tillApi: 4180, serverApi: 4280, broker: 4883, scanner: 4380 };
 const ANY_PORTS = { tillApi: 0, serverApi: 0, broker: 0, scanner: 0 };
 
-const clock = new SystemClock();
+const clock = new SystemClock(machineTime);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const interrupted = new AbortController();

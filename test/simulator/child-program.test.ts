@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SystemClock } from '../../foundation/clock.ts';
+import type { Clock } from '../../foundation/clock.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import { ChildProgram } from '../../simulator/child-program.ts';
 import { KeptProgram } from '../../simulator/kept-program.ts';
@@ -21,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => opened.close());
 
 /** A program of this text, started as the shop starts its own. */
-async function start(text: string, clock = new SystemClock()): Promise<ChildProgram> {
+async function start(text: string, clock: Clock = new SystemClock()): Promise<ChildProgram> {
   const program = join(folder, 'program.mjs');
   await writeFile(program, text);
   return opened.add(

@@ -43,7 +43,7 @@ interface JsonSchema {
 function settings(path: string, schema: JsonSchema): string[][] {
   const forms = schema.anyOf ?? schema.oneOf;
   if (forms !== undefined && forms.some((form) => form.properties !== undefined)) {
-    return merged(forms.flatMap((form) => settings(path, form)));
+    return merged([...plainForms(path, forms), ...forms.flatMap((form) => settings(path, form))]);
   }
   if (
     schema.items?.properties !== undefined ||
@@ -54,16 +54,28 @@ function settings(path: string, schema: JsonSchema): string[][] {
   }
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const full = path === '' ? name : `${path}.${name}`;
-    const inner = settings(full, property);
-    if (inner.length > 0) return inner;
     const fallback =
       'default' in property
         ? `\`${JSON.stringify(property.default)}\``
         : schema.required?.includes(name) === true
           ? 'required'
           : '';
-    return [[`\`${full}\``, kind(property), fallback, property.description ?? '']];
+    const meaning = property.description ?? '';
+    const inner = settings(full, property);
+    if (inner.length === 0) return [[`\`${full}\``, kind(property), fallback, meaning]];
+    const itself = [`\`${full}\``, `\`${full}[]\``];
+    if (!itself.includes(inner[0]?.[0] ?? '')) return inner;
+    // Its plain form is said where the setting is described; its other form is never required beside it.
+    return inner.map(([path = '', form = '', needed = '', text = '']) =>
+      itself.includes(path) ? [path, form, fallback, meaning] : [path, form, needed && '', text],
+    );
   });
+}
+
+/** A row for the setting itself, where it may be a plain value instead of settings of its own. */
+function plainForms(path: string, forms: readonly JsonSchema[]): string[][] {
+  const plain = forms.filter((form) => form.properties === undefined && form.items === undefined);
+  return plain.length === 0 ? [] : [[`\`${path}\``, plain.map(kind).join(' or '), '', '']];
 }
 
 /** One row for each setting of several forms; where the forms differ in kind or meaning, all of them are named. */

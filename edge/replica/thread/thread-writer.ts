@@ -28,7 +28,7 @@ interface ThreadOptions {
 export function writerInThread(options: ThreadOptions = {}): OpenWriter {
   return async (start, ports) => {
     // A checkout runs the TypeScript, the published package its build.
-    const program = new URL(`./writer-thread${extname(import.meta.url)}`, import.meta.url);
+    const program = new URL(`./writer-main${extname(import.meta.url)}`, import.meta.url);
     const thread = new Worker(program, {
       name: 'replica',
       // A copy: the clone of a view takes all of the memory it looks at along.

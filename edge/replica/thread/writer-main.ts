@@ -1,6 +1,7 @@
 // What the writer's thread runs; `workerData` is the WriterStart.
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../../foundation/clock.ts';
+import { machineTime } from '../../../foundation/machine-time.ts';
 import { ProgrammerError, asError } from '../../../foundation/errors.ts';
 import type { Log, LogFields } from '../../../foundation/log.ts';
 import { SystemRandom } from '../../../foundation/random.ts';
@@ -87,7 +88,7 @@ const start = workerData as WriterStart;
 const keeper = ReplicaKeeper.open(
   { ...start, sliceMs: SLICE_MS },
   {
-    clock: new SystemClock(),
+    clock: new SystemClock(machineTime),
     random: new SystemRandom(),
     log,
     listener: {
