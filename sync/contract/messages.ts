@@ -168,7 +168,9 @@ export const Command = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('wipe').describe('Destroy the keys, then the data, and do not start again'),
-    incarnation: Uuid.nullable().describe('The journal that is meant: a till enrolled anew under the same name is not; null: any'),
+    incarnation: Uuid.nullable().describe(
+      'The journal that is meant: a till enrolled anew under the same name is not; null: any',
+    ),
   }),
 ]);
 export type Command = z.infer<typeof Command>;
