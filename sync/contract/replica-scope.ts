@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { StoreId } from './ids.ts';
+import { holdsNoPaymentCard, NO_PAYMENT_CARD } from './plain-text.ts';
 
 const ActiveWithinDays = z
   .int()
@@ -9,8 +10,11 @@ const ActiveWithinDays = z
   .describe('Leave out who did not buy for so many days; they are looked up at the server');
 
 const Region = z.strictObject({
-  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
-  stores: z.array(StoreId).min(1).max(2_000),
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
+    .refine(holdsNoPaymentCard, NO_PAYMENT_CARD),
+  stores: z.array(StoreId.refine(holdsNoPaymentCard, NO_PAYMENT_CARD)).min(1).max(2_000),
 });
 
 /**
