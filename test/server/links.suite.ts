@@ -197,7 +197,9 @@ export function linksSuite(database: () => Database): void {
     till.sell(index, 900);
     const judged = await commit(till);
     expect(verdicts(judged)).toEqual(['created', 'created', 'created', 'created']);
-    expect(judged[2]).toMatchObject({ taken: { documents: [{ index, customerId: null, kind: 'bankcard' }] } });
+    expect(judged[2]).toMatchObject({
+      taken: { documents: [{ index, customerId: null, kind: 'bankcard' }] },
+    });
     expect(await ownerOf(index)).toBeNull();
     expect(await balance(memberAccount(id))).toBe(5);
     expect(await balance(unclaimedAccount(index))).toBe(9);

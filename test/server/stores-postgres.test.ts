@@ -1,40 +1,22 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { SystemClock } from '../../foundation/clock.ts';
-import { silentLog } from '../../foundation/log.ts';
-import { SystemRandom } from '../../foundation/random.ts';
+import { describe, expect, test } from 'vitest';
 import { insertCustomers } from '../../server/customers/insert-customers.ts';
-import { Database } from '../../server/database/database.ts';
 import { readFeedHeads } from '../../server/feed/feed-store.ts';
 import { commitBatches } from '../../server/intake/commit-batches.ts';
 import { readTrialBalance } from '../../server/ledger/ledger-store.ts';
-import { startPostgres } from '../support/postgres.ts';
-import type { TestPostgres } from '../support/postgres.ts';
 import { prepared, pull, storesSuite } from './stores.suite.ts';
 import { TestTill } from './test-till.ts';
-
-const ports = { clock: new SystemClock(), random: new SystemRandom(), log: silentLog };
+import { onPostgres, suitePorts } from './suite-databases.ts';
 
 describe('the stores on PostgreSQL', () => {
-  let postgres: TestPostgres | { readonly missing: string };
-  let database: Database;
-  beforeAll(async () => {
-    postgres = await startPostgres();
-    if ('url' in postgres) database = await Database.open({ url: postgres.url }, ports);
-  });
-  beforeEach((context) => {
-    if ('missing' in postgres) context.skip(postgres.missing);
-  });
-  afterAll(async () => {
-    await database?.close();
-    if ('url' in postgres) await postgres.close();
-  });
+  const { database: opened, another } = onPostgres();
 
-  storesSuite(() => database);
+  storesSuite(opened);
 
   // The feed is read while many write, some of them holding their transaction open for a while. A reader that went by
   // the sequence alone would pass rows that are committed later.
   test('a reader of the feed misses nothing that concurrent writers commit', async () => {
+    const database = opened();
     const start = (await readFeedHeads(database.db, database.epoch)).heads.customers;
     const seen = new Set<unknown>();
     const written: string[] = [];
@@ -72,7 +54,8 @@ describe('the stores on PostgreSQL', () => {
   });
 
   test('servers that take in the same journals at once count each sale once', async () => {
-    const other = await Database.open({ url: 'url' in postgres ? postgres.url : '' }, ports);
+    const database = opened();
+    const other = await another();
     try {
       const tills = Array.from({ length: 4 }, () => new TestTill());
       for (const till of tills) for (let i = 0; i < 20; i += 1) till.sell(till.index(), 100 * i);
@@ -80,7 +63,7 @@ describe('the stores on PostgreSQL', () => {
       const rounds = [database, other, database, other].map(async (server, n) => {
         for (let from = 1; from <= 20; from += 5) {
           const batches = tills.map((till) => till.batch(from, Math.min(20, from + 4 + n)));
-          await commitBatches(server, n % 2 === 0 ? batches : batches.toReversed(), ports.clock);
+          await commitBatches(server, n % 2 === 0 ? batches : batches.toReversed(), suitePorts.clock);
         }
       });
       await Promise.all(rounds);
@@ -92,6 +75,7 @@ describe('the stores on PostgreSQL', () => {
   });
 
   test('a card given away while a sale with it is being posted leaves no points behind', async () => {
+    const database = opened();
     const till = new TestTill();
     const index = till.index();
     till.sell(index, 1_000);
@@ -106,10 +90,10 @@ describe('the stores on PostgreSQL', () => {
     // Holding this account stops the posting after it has looked up whose the card is.
     await database.transaction(async (tx) => {
       await sql`select from ledger_account where id = 'issued' for update`.execute(tx);
-      posted = commitBatches(database, [till.batch()], ports.clock);
+      posted = commitBatches(database, [till.batch()], suitePorts.clock);
       while ((await waiting()) < 1);
       giving = database
-        .transaction((own) => insertCustomers(own, [prepared(till.id(), [index])], ports))
+        .transaction((own) => insertCustomers(own, [prepared(till.id(), [index])], suitePorts))
         .then(() => (given = true));
       while ((await waiting()) < 2 && !given);
     });

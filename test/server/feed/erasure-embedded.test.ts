@@ -1,19 +1,9 @@
-import { afterAll, beforeAll, describe } from 'vitest';
-import { SystemClock } from '../../../foundation/clock.ts';
-import { silentLog } from '../../../foundation/log.ts';
-import { SystemRandom } from '../../../foundation/random.ts';
-import { Database } from '../../../server/database/database.ts';
+import { describe } from 'vitest';
+import { onEmbedded } from '../suite-databases.ts';
 import { erasureSuite } from './erasure.suite.ts';
 
 describe('erasure on the embedded database', () => {
-  let database: Database;
-  beforeAll(async () => {
-    database = await Database.open(
-      { memory: true },
-      { clock: new SystemClock(), random: new SystemRandom(), log: silentLog },
-    );
-  });
-  afterAll(() => database.close());
+  const { database } = onEmbedded();
 
-  erasureSuite(() => database);
+  erasureSuite(database);
 });

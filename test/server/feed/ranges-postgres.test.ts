@@ -1,42 +1,24 @@
 import { sql } from 'kysely';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { SystemClock } from '../../../foundation/clock.ts';
-import { silentLog } from '../../../foundation/log.ts';
-import { SystemRandom } from '../../../foundation/random.ts';
-import { Database } from '../../../server/database/database.ts';
+import { describe, expect, test } from 'vitest';
 import { foldRanges } from '../../../server/feed/fold-ranges.ts';
-import { startPostgres } from '../../support/postgres.ts';
-import type { TestPostgres } from '../../support/postgres.ts';
 import { ModelTill } from './model-till.ts';
 import { perform, write } from './random-writes.ts';
 import type { Write } from './random-writes.ts';
 import { rangesSuite } from './ranges.suite.ts';
 import { recount } from './recount.ts';
-
-const ports = { clock: new SystemClock(), random: new SystemRandom(), log: silentLog };
+import { onPostgres } from '../suite-databases.ts';
 
 describe('range hashes on PostgreSQL', () => {
-  let postgres: TestPostgres | { readonly missing: string };
-  let database: Database;
-  beforeAll(async () => {
-    postgres = await startPostgres();
-    if ('url' in postgres) database = await Database.open({ url: postgres.url }, ports);
-  });
-  beforeEach((context) => {
-    if ('missing' in postgres) context.skip(postgres.missing);
-  });
-  afterAll(async () => {
-    await database?.close();
-    if ('url' in postgres) await postgres.close();
-  });
+  const { database: opened, another } = onPostgres();
 
-  rangesSuite(() => database, 4);
+  rangesSuite(opened, 4);
 
   // Eight writers, each on a connection of its own, some holding their transaction open for a while or taking it back;
   // beside them somebody folds, tills pull and compare at whatever position they are, and everything is counted anew.
   // Writers take turns on a customer, as the server's own do, so a deadlock would be the hashes' doing.
   test('the hashes are those of the rows in every snapshot, whoever writes and folds meanwhile', async () => {
+    const database = opened();
     for (let i = 0; i < 20; i += 1) await perform(database.db, { kind: 'register', cards: 2 });
     const deadlocks = async (): Promise<number> => {
       const { rows } = await sql<{ n: number }>`
@@ -44,9 +26,7 @@ describe('range hashes on PostgreSQL', () => {
       return rows[0]?.n ?? -1;
     };
     const before = await deadlocks();
-    const others = await Promise.all(
-      [0, 1].map(() => Database.open({ url: 'url' in postgres ? postgres.url : '' }, ports)),
-    );
+    const others = await Promise.all([0, 1].map(() => another()));
     const connections = [database, ...others];
     let writing = true;
     let comparisons = 0;
