@@ -55,6 +55,8 @@ export interface ReplicaStatus extends WriterStatus {
 
 /** Between attempts to start a writer that was lost; the first attempt is made at once. */
 const RESTART_RETRY = { firstMs: 500, maxMs: 60_000 } as const;
+/** A writer that ran so long does not end of what ended the one before. */
+const STEADY_MS = 5 * 60_000;
 /** Until a file that could not be opened for reading is tried again. */
 const READ_AGAIN_MS = 1_000;
 
@@ -91,6 +93,7 @@ export class CustomerReplica implements Closable {
   #starting: Promise<void> = Promise.resolve();
   #startFailures = 0;
   #cancelRestart: (() => void) | undefined;
+  #cancelSteady: (() => void) | undefined;
   #cancelReadingAgain: (() => void) | undefined;
   /** Found while there was no writer to tell. */
   #damage: { readonly generation: number; readonly error: Error } | undefined;
@@ -219,6 +222,7 @@ export class CustomerReplica implements Closable {
   async #close(): Promise<void> {
     this.#closing = true;
     this.#cancelRestart?.();
+    this.#cancelSteady?.();
     this.#cancelReadingAgain?.();
     for (const end of this.#waiting) end();
     // The last who closes the file folds its WAL back: that must be the writer, who seals it.
@@ -286,6 +290,8 @@ export class CustomerReplica implements Closable {
     this.#writer = opened;
     if (lost !== undefined) throw lost;
     this.#status = { ...this.#status, writer: 'running' };
+    this.#cancelSteady?.();
+    this.#cancelSteady = this.#ports.clock.schedule(STEADY_MS, () => (this.#startFailures = 0));
     if (this.#source !== undefined) opened.follow(this.#source);
     if (this.#reseedOrdered) opened.reseed('ordered');
     this.#reseedOrdered = false;
@@ -294,9 +300,10 @@ export class CustomerReplica implements Closable {
     this.#ports.onChange();
   }
 
-  /** Lookups go on; the writer is started again, ever more slowly until it has caught up once. */
+  /** Lookups go on; the writer is started again, ever more slowly until one has run for a while. */
   #lost(error: Error): void {
     if (this.#closing) return;
+    this.#cancelSteady?.();
     this.#writer = undefined;
     this.#status = { ...this.#status, writer: 'lost', seeding: null };
     const failures = this.#startFailures;
@@ -353,7 +360,6 @@ export class CustomerReplica implements Closable {
   }
 
   #onCaughtUp(collection: ReplicaCollection, position: FeedPosition): void {
-    this.#startFailures = 0;
     switch (collection) {
       case 'credentials':
       case 'customers':
@@ -367,10 +373,15 @@ export class CustomerReplica implements Closable {
   }
 
   #readRules(): void {
-    const rules = this.#ask((reader) => ({ programme: reader.programme(), offers: reader.offers() }));
-    if (rules === undefined) return;
-    this.#programme = rules.programme;
-    this.#offers = rules.offers;
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    try {
+      [this.#programme, this.#offers] = [reader.programme(), reader.offers()];
+    } catch (error) {
+      if (isFault(error, 'REP_CORRUPT')) this.#onUnreadable(error);
+      // The rules of before stay in force: who customers are does not depend on an offer nobody can read.
+      else this.#ports.log.error({ event: 'replica.rules.unreadable', error: asError(error) });
+    }
   }
 
   /** Asks the file; a second time on a new connection, before it counts as damaged. */

@@ -1,11 +1,12 @@
 import type { Clock } from '../../foundation/clock.ts';
-import { StammkundeError } from '../../foundation/errors.ts';
+import { StammkundeError, asError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { GenerationFiles } from './generation-files.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { schemaFingerprint } from './replica-note.ts';
 import type { ReplicaNote } from './replica-note.ts';
-import { isAtLeast, readSeal } from './replica-seal.ts';
+import { isAtLeast, readSeal, writeSeal } from './replica-seal.ts';
+import type { Seal } from './replica-seal.ts';
 import { discard, isUnusable } from './unusable-file.ts';
 
 /** A complete generation, open for reading. */
@@ -45,6 +46,7 @@ export function findServing(finding: Finding): FoundServing | undefined {
         const what = seal === undefined ? 'is not sealed' : 'is older than its seal';
         const error = new StammkundeError('REP_ROLLED_BACK', `${file} ${what}`);
         log.error({ event: 'replica.rolled-back', generation, error });
+        if (seal !== undefined) breakSeal(files.sealPath, key, seal, log);
       }
       return { generation, file, reader, note, proven };
     } catch (error) {
@@ -54,6 +56,15 @@ export function findServing(finding: Finding): FoundServing | undefined {
     }
   }
   return undefined;
+}
+
+/** What pulls until it is as new as its seal would else count again at the next start, without having been compared. */
+function breakSeal(path: string, key: Uint8Array, seal: Seal, log: Log): void {
+  try {
+    writeSeal(path, key, { ...seal, broken: true });
+  } catch (error) {
+    log.warn({ event: 'replica.seal.failed', error: asError(error) });
+  }
 }
 
 /** @throws StammkundeError REP_CORRUPT · REP_OUTDATED · REP_FOREIGN */

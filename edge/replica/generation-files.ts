@@ -64,10 +64,17 @@ export class GenerationFiles {
     for (const file of [this.path(generation), this.partPath(generation)]) removeWithCompanions(file);
   }
 
-  /** Puts a damaged file out of the way, in place of the one put there before. Returns its new path. */
+  /**
+   * Puts a damaged file out of the way, in place of the one put there before; where nothing else is complete, beside the
+   * newest of those, which may hold more. Returns its new path.
+   */
   setAside(generation: number, at: number): string {
-    for (const name of readdirSync(this.#folder)) {
-      if (ASIDE.test(name)) rmSync(join(this.#folder, name), { force: true });
+    const aways = readdirSync(this.#folder)
+      .filter((name) => ASIDE.test(name))
+      .toSorted();
+    const kept = this.complete().some((each) => each !== generation) ? 0 : 1;
+    for (const name of aways.slice(0, Math.max(0, aways.length - kept))) {
+      rmSync(join(this.#folder, name), { force: true });
     }
     const file = existsSync(this.path(generation)) ? this.path(generation) : this.partPath(generation);
     const aside = `${file}.damaged-${at}`;

@@ -1,10 +1,12 @@
-import { statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import type { Clock } from '../../foundation/clock.ts';
 import { StammkundeError, asError, isFault } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { retryDelayMs } from '../../foundation/retry-schedule.ts';
+import type { RetrySchedule } from '../../foundation/retry-schedule.ts';
 import type { FeedPosition } from '../../sync/contract/feed.ts';
+import { isBehind } from '../../sync/contract/feed.ts';
 import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
 import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts';
 import { SnapshotClient } from '../../sync/snapshot-client.ts';
@@ -55,6 +57,10 @@ interface Generation {
 
 /** Between attempts to bring back a replica that failed; the first attempt is made at once. */
 const REOPEN_RETRY = { firstMs: 200, maxMs: 30_000 } as const;
+/** Between attempts to load beside a serving replica where there is no room for two. */
+const FULL_DISK_RETRY = { firstMs: 5 * 60_000, maxMs: 3_600_000 } as const;
+/** What is left free for sales when a replica is loaded beside the serving one. */
+const JOURNAL_RESERVE_BYTES = 64 * 1024 * 1024;
 /** At most this often the seal is renewed while the replica serves: it waits for the medium. */
 const SEAL_EVERY_MS = 15 * 60_000;
 /** At most this often everything is loaded anew because repairing did not help. */
@@ -101,6 +107,10 @@ export class ReplicaKeeper implements ReplicaWriter {
   /** Maintenance is one step at a time: reopening, beginning to load, completing, clearing up. */
   #maintenance: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
+  /** A loaded generation is taking the place of the serving one. */
+  #completing = false;
+  /** A snapshot led nowhere: the present loading is done page by page. */
+  #withoutSnapshot = false;
 
   private constructor(options: KeeperOptions, files: GenerationFiles, ports: KeeperPorts) {
     this.#options = options;
@@ -172,16 +182,23 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#loading = undefined;
     this.#serving = undefined;
     if (serving !== undefined) this.#seal(serving);
-    for (const generation of [loading, serving]) await this.#end(generation);
+    for (const generation of [serving, loading]) await this.#end(generation);
   }
 
   async #start(): Promise<void> {
     const [newestPart] = this.#files.parts();
+    const [newest = 0] = this.#files.complete();
+    if (newest > (this.#servingNumber ?? 0)) {
+      // Put in place by a writer that ended before it could tell.
+      this.#servingNumber = newest;
+      this.#proven = true;
+      await this.#read({ generation: newest, file: this.#files.path(newest) });
+    }
     if (this.#servingNumber !== undefined) await this.#openServing(this.#servingNumber);
     const serving = this.#servingNumber ?? 0;
-    for (const number of this.#files.complete()) if (number !== serving) this.#files.remove(number);
+    for (const number of this.#files.complete()) if (number !== serving) this.#remove(number);
     for (const number of this.#files.parts()) {
-      if (number !== newestPart || number < serving) this.#files.remove(number);
+      if (number !== newestPart || number < serving) this.#remove(number);
     }
     if (this.#loading !== undefined) return;
     if (this.#servingNumber === undefined) {
@@ -226,7 +243,7 @@ export class ReplicaKeeper implements ReplicaWriter {
   #followWith(generation: Generation): void {
     const source = this.#source;
     if (source === undefined) return;
-    if (generation === this.#loading && source.snapshots !== undefined) {
+    if (generation === this.#loading && source.snapshots !== undefined && !this.#withoutSnapshot) {
       generation.seeding = this.#seed(generation, source, source.snapshots);
       return;
     }
@@ -273,6 +290,8 @@ export class ReplicaKeeper implements ReplicaWriter {
       // Of a poisoned base whoever must act has been told.
       if (ending.signal.aborted || isFault(error, 'REP_POISONED')) return;
       log.error({ event: 'replica.seed.failed', generation: generation.number, error: asError(error) });
+      // The same snapshot would fail the same way; the feed has it all.
+      this.#withoutSnapshot = true;
       this.#loadFromTheBeginning(generation);
     }
   }
@@ -284,7 +303,8 @@ export class ReplicaKeeper implements ReplicaWriter {
     changed: boolean,
   ): void {
     const { note } = generation.replica;
-    if (generation.number === this.#readTarget?.generation) {
+    // While another generation takes its place, what lies over this one must stay: the other may not have it yet.
+    if (generation.number === this.#readTarget?.generation && !this.#completing) {
       this.#ports.listener.onCaughtUp(collection, position);
     }
     if (generation === this.#serving) {
@@ -299,6 +319,16 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#tell();
   }
 
+  /** Collections of which a loaded generation lacks what the serving one has: a block or an erasure may be among it. */
+  #lacking(loaded: Generation): readonly ReplicaCollection[] {
+    const serving = this.#serving?.replica.note.positions ?? this.#servingNote?.positions ?? {};
+    const positions = loaded.replica.note.positions;
+    return replicaCollectionNames.filter((name) => {
+      const [there, here] = [serving[name], positions[name]];
+      return there !== undefined && here?.epoch === there.epoch && isBehind(here, there);
+    });
+  }
+
   #onPoisoned(generation: Generation, error: Error): void {
     const { number } = generation;
     this.#ports.log.error({ event: 'replica.poisoned', generation: number, error });
@@ -309,7 +339,13 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#enqueue(() => this.#end(generation));
     if (generation === this.#loading) {
       this.#loading = undefined;
-      this.#beginLoadingLater();
+      if (isFault(error, 'DATA_DISK_FULL') && this.#servingNumber !== undefined) {
+        // The journal lies on the same disk: sales need the room more than a copy beside one that serves.
+        this.#enqueue(async () => this.#remove(number));
+        this.#beginLoadingLater(FULL_DISK_RETRY);
+      } else {
+        this.#beginLoadingLater();
+      }
     } else if (generation === this.#serving) {
       this.#serving = undefined;
       this.#reopenSoon();
@@ -328,9 +364,18 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#enqueue(async () => {
       if (this.#readTarget?.generation === generation.number) await this.#read(null);
       await this.#end(generation);
-      this.#files.remove(generation.number);
+      this.#remove(generation.number);
     });
     this.#beginLoadingLater();
+  }
+
+  /** A file that cannot be removed, because a virus scanner has it open, is in nobody's way: the next start tries again. */
+  #remove(number: number): void {
+    try {
+      this.#files.remove(number);
+    } catch (error) {
+      this.#ports.log.warn({ event: 'replica.remove.failed', generation: number, error: asError(error) });
+    }
   }
 
   /** A generation's file cannot be used: what is loaded in its place is read from meanwhile, and claims nothing. */
@@ -394,9 +439,9 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#enqueue(() => this.#loadOrLater(reason));
   }
 
-  #beginLoadingLater(): void {
+  #beginLoadingLater(retry: RetrySchedule = REOPEN_RETRY): void {
     if (this.#closing.signal.aborted) return;
-    const delayMs = retryDelayMs(REOPEN_RETRY, this.#loadingFailures, this.#ports.random);
+    const delayMs = retryDelayMs(retry, this.#loadingFailures, this.#ports.random);
     this.#loadingFailures += 1;
     this.#cancelLoading?.();
     this.#cancelLoading = this.#ports.clock.schedule(delayMs, () => {
@@ -410,7 +455,7 @@ export class ReplicaKeeper implements ReplicaWriter {
       await this.#load(reason);
     } catch (error) {
       this.#ports.log.error({ event: 'replica.reseed.failed', reason, error: asError(error) });
-      this.#beginLoadingLater();
+      this.#beginLoadingLater(isFault(error, 'DATA_DISK_FULL') ? FULL_DISK_RETRY : REOPEN_RETRY);
     }
   }
 
@@ -419,7 +464,8 @@ export class ReplicaKeeper implements ReplicaWriter {
     if (this.#loading !== undefined || this.#closing.signal.aborted) return;
     const goesOn = reason === 'interrupted' || reason === 'failed' || reason === 'empty';
     const [part] = this.#files.parts();
-    if (part !== undefined && !goesOn) this.#files.remove(part);
+    if (part !== undefined && !goesOn) this.#remove(part);
+    if (this.#servingNumber !== undefined) this.#requireRoom(this.#servingNumber, part);
     const number = goesOn && part !== undefined ? part : this.#nextNumber();
     if (reason === 'empty') this.#ports.log.info({ event: 'replica.load', generation: number });
     else this.#ports.log.warn({ event: 'replica.reseed', reason, generation: number });
@@ -429,6 +475,16 @@ export class ReplicaKeeper implements ReplicaWriter {
     if (this.#servingNumber === undefined) await this.#read(this.#partOf(opened));
     this.#followWith(opened);
     this.#tellProgress();
+  }
+
+  /** @throws StammkundeError DATA_DISK_FULL when a copy beside the serving one would leave the journal no room */
+  #requireRoom(serving: number, part: number | undefined): void {
+    const { bavail, bsize } = statfsSync(this.#options.folder);
+    const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    const needed =
+      sizeOf(this.#files.path(serving)) - (part === undefined ? 0 : sizeOf(this.#files.partPath(part)));
+    if (bavail * bsize >= needed + JOURNAL_RESERVE_BYTES) return;
+    throw new StammkundeError('DATA_DISK_FULL', `${this.#options.folder} has no room for another replica`);
   }
 
   /** A part that cannot be used is taken away, and another one begun. @throws as {@link Replica.open} */
@@ -460,6 +516,20 @@ export class ReplicaKeeper implements ReplicaWriter {
    */
   async #complete(loaded: Generation): Promise<void> {
     if (loaded !== this.#loading) return;
+    const lacking = this.#lacking(loaded);
+    if (lacking.length > 0) {
+      loaded.replica.resync(lacking);
+      return;
+    }
+    this.#completing = true;
+    try {
+      await this.#putInPlace(loaded);
+    } finally {
+      this.#completing = false;
+    }
+  }
+
+  async #putInPlace(loaded: Generation): Promise<void> {
     const { number } = loaded;
     const { note } = loaded.replica;
     loaded.replica.sync();
@@ -482,13 +552,14 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#servingNumber = number;
     this.#servingNote = note;
     this.#servingFailures = 0;
+    this.#withoutSnapshot = false;
     this.#proven = true;
     this.#verified.clear();
     await this.#read({ generation: number, file: this.#files.path(number) });
     this.#ports.log.info({ event: 'replica.replaced', generation: number });
     await this.#end(old);
-    for (const each of this.#files.complete()) if (each < number) this.#files.remove(each);
     await this.#reopen();
+    for (const each of this.#files.complete()) if (each < number) this.#remove(each);
     // An opened replica has taken nothing yet: the note is the one of before.
     const serving = this.#generationServing();
     if (serving !== undefined) this.#seal(serving);
@@ -540,7 +611,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#servingNote = generation.replica.note;
     switch (verification.kind) {
       case 'behind':
-        generation.replica.resync([collection]);
+        // It is compared again when it has caught up and a while is over.
         break;
       case 'same':
         this.#prove(generation, collection);
@@ -637,6 +708,9 @@ export class ReplicaKeeper implements ReplicaWriter {
         await step();
       } catch (error) {
         this.#ports.log.error({ event: 'replica.maintenance.failed', error: asError(error) });
+        // Wherever it stood, one of these goes on from there.
+        if (this.#servingNumber !== undefined && this.#serving === undefined) this.#reopenSoon();
+        else if (this.#servingNumber === undefined && this.#loading === undefined) this.#beginLoadingLater();
       }
     });
   }

@@ -10,6 +10,12 @@ const Seal = z.strictObject({
   owner: z.string(),
   generation: z.int().min(1),
   positions: ReplicaNote.shape.positions,
+  broken: z
+    .literal(true)
+    .optional()
+    .describe(
+      'An older file was found; nothing counts until it was compared with the server, however far it pulls',
+    ),
 });
 
 /**
@@ -50,6 +56,7 @@ export function readSeal(path: string, key: Uint8Array): Seal | undefined {
 
 /** Whether a file with this note may be what was sealed, or newer. */
 export function isAtLeast(seal: Seal, generation: number, note: ReplicaNote): boolean {
+  if (seal.broken === true) return false;
   if (generation !== seal.generation) return generation > seal.generation;
   return replicaCollectionNames.every((name) => {
     const sealed = seal.positions[name];

@@ -109,6 +109,8 @@ class Seeding {
     if (before === undefined && this.#liveCounts().some((count) => count > 0)) return { kind: 'none' };
     for (;;) {
       const offer = await this.#offer();
+      // What a snapshot brought by halves has no position: a pull from nothing would not say what was deleted since.
+      if (offer.kind === 'none' && this.#marks.progress() !== undefined) return { kind: 'outdated' };
       if (offer.kind !== 'plan') return offer;
       if (!(await this.#loadAll(offer.plan))) continue;
       this.#meter.phase('checking');

@@ -91,10 +91,10 @@ function openConnection(
     database?.close();
     if (isFault(error)) throw error;
     const fault = storageFault(asError(error), file);
-    // A fault that is none of the known ones is still a file that cannot be used as it stands.
+    // Out of memory, a disk that does not answer: nothing that is known of it says that the file is damaged.
     throw isFault(fault)
       ? fault
-      : new StammkundeError('REP_CORRUPT', `${file} cannot be opened`, { cause: fault });
+      : new StammkundeError('DATA_UNWRITABLE', `${file} cannot be opened`, { cause: fault });
   }
 }
 

@@ -9,6 +9,8 @@ const meanings: readonly (readonly [prefix: string, code: ErrorCode, text: strin
   ['SQLITE_NOTADB', 'REP_CORRUPT', 'damaged:'],
   ['SQLITE_CORRUPT', 'REP_CORRUPT', 'damaged:'],
   ['SQLITE_IOERR_SHORT_READ', 'REP_CORRUPT', 'damaged:'],
+  // The index of the WAL lies in a file of its own, which is made anew at each first opening.
+  ['SQLITE_IOERR_SHMSIZE', 'DATA_DISK_FULL', 'no space left beside'],
   ['SQLITE_CANTOPEN', 'DATA_UNWRITABLE', 'cannot open'],
   ['SQLITE_READONLY', 'DATA_UNWRITABLE', 'cannot write'],
   ['SQLITE_PERM', 'DATA_UNWRITABLE', 'cannot write'],

@@ -148,10 +148,10 @@ class SqliteReader implements StorageReader {
       return read();
     } catch (error) {
       const fault = storageFault(asError(error), this.#file);
-      // A fault that is none of the known ones is still a file that cannot be read.
+      // Whatever else it is passes or stays; it is no word on the file, which must not be given up for it.
       throw isFault(fault)
         ? fault
-        : new StammkundeError('REP_CORRUPT', `${this.#file} cannot be read`, { cause: fault });
+        : new StammkundeError('DATA_UNWRITABLE', `${this.#file} cannot be read`, { cause: fault });
     }
   }
 }

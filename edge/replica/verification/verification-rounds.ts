@@ -85,8 +85,9 @@ export class VerificationRounds {
     // Not at rest: it stays wanted, and is compared when it has caught up.
     if (verification === undefined || this.#closing.signal.aborted) return;
     this.#wanted.delete(collection);
+    // Too much changed at the server meanwhile; asked again at once it would say the same, and at some cost.
     if (verification.kind === 'behind') this.#wanted.set(collection, () => {});
-    else this.#comparedAtMs.set(collection, clock.monotonicMs());
+    this.#comparedAtMs.set(collection, clock.monotonicMs());
     onVerified(collection, verification);
   }
 

@@ -66,6 +66,8 @@ describe('an older copy put back', () => {
       await eventually(() => expect(keeper.customer(customerId(3))?.tier).toBe('gold'));
       await eventually(() => expect(server.compared.length).toBeGreaterThanOrEqual(4 * (starts + 1)));
       expect(keeper.caughtUpAt).toBeNull();
+      // By now it has pulled all that its seal names.
+      await keeper.idle();
       await keeper.close();
     }
   });

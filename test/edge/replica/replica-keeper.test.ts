@@ -110,7 +110,7 @@ describe('a damaged file at the start', () => {
     }
   });
 
-  test('takes the place of the one set aside before, so that they do not fill the disk', async () => {
+  test('takes the place of all set aside before but the newest, so that they do not fill the disk', async () => {
     const folder = await filledFolder(shopServer(3));
     for (let i = 0; i < 3; i += 1) {
       writeFileSync(join(folder, FIRST), 'no database at all');
@@ -118,7 +118,7 @@ describe('a damaged file at the start', () => {
       const { keeper } = await openKeeper({ folder, clock });
       await keeper.close();
     }
-    expect(files(folder)).toEqual([`${FIRST}.damaged-1002`, SECOND_PART]);
+    expect(files(folder)).toEqual([`${FIRST}.damaged-1001`, `${FIRST}.damaged-1002`, SECOND_PART]);
   });
 
   test('made by another version of the program is no damage: it is removed, and told as what it is', async () => {
