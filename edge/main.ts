@@ -126,7 +126,7 @@ async function main(): Promise<void> {
       ending = true;
       return obeyWipe(till, wipePlacesOf(config), { clock, log });
     })
-    .then(() => process.exit(EXIT_WIPED));
+    .finally(() => process.exit(EXIT_WIPED));
   const end = (signal: string): void => {
     if (ending) return;
     ending = true;

@@ -286,7 +286,12 @@ export class Till implements Closable {
                 log.warn({ event: 'till.wipe.other', incarnation });
                 return;
               }
-              orderWipe(config.dataFolder);
+              try {
+                orderWipe(config.dataFolder);
+              } catch (error) {
+                // A disk that takes no note is no reason to keep the keys on it: what cannot be noted is done all the same.
+                log.error({ event: 'till.wipe.not-noted', error: asError(error) });
+              }
               log.warn({ event: 'till.wipe.ordered', unconfirmed: journal.unconfirmed });
               ports.onWipeOrdered?.();
             },

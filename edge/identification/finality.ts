@@ -1,4 +1,5 @@
 import type { Instant } from '../../foundation/clock.ts';
+import { isWithin } from '../age.ts';
 import type { ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
 
 /**
@@ -16,7 +17,7 @@ export function isFinal(
   now: Instant,
 ): boolean {
   const { caughtUpAt, holdsEverything } = replica;
-  return holdsEverything && caughtUpAt !== null && now - caughtUpAt <= FINAL_WITHIN_MS;
+  return holdsEverything && isWithin(caughtUpAt, now, FINAL_WITHIN_MS);
 }
 
 /** Whether tills hold the whole customer base by the programme in force. */

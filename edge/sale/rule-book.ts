@@ -1,5 +1,6 @@
 import type { Instant } from '../../foundation/clock.ts';
 import type { OfferDocument, ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
+import { isWithin } from '../age.ts';
 
 /** The rules in force, as the replica holds them at this moment. */
 export interface RuleBook {
@@ -12,5 +13,5 @@ export interface RuleBook {
 
 /** Whether what was true `at` is too old by now to rely on a consent in it. */
 export function isTooOld(at: Instant, { programme }: RuleBook, now: Instant): boolean {
-  return programme === undefined || now - at > programme.staleAfterMs;
+  return programme === undefined || !isWithin(at, now, programme.staleAfterMs);
 }

@@ -66,27 +66,37 @@ export function wipeKeys(keyFiles: readonly string[], onStep: () => void = () =>
   return faults;
 }
 
-/** Removes all that is in the data folder, and notes that it is done. Without the keys it was no more than noise. */
-export function wipeData(dataFolder: string, onStep: () => void = () => {}): readonly WipeFault[] {
+/**
+ * Removes all that is in the data folder: without the keys it was no more than noise. It is noted as done when nothing
+ * is left, of the keys either; else the next start goes on.
+ * @param keyFaults what {@link wipeKeys} could not do
+ */
+export function wipeData(
+  dataFolder: string,
+  keyFaults: readonly WipeFault[],
+  onStep: () => void = () => {},
+): readonly WipeFault[] {
   const faults: WipeFault[] = [];
-  for (const name of readdirSync(dataFolder).toSorted()) {
-    if (name === ORDERED || name === DONE || name === LOCK) continue;
-    const path = join(dataFolder, name);
-    attempt(path, faults, () => rmSync(path, { recursive: true }));
+  attempt(dataFolder, faults, () => {
+    for (const name of readdirSync(dataFolder).toSorted()) {
+      if (name === ORDERED || name === DONE || name === LOCK) continue;
+      const path = join(dataFolder, name);
+      attempt(path, faults, () => rmSync(path, { recursive: true }));
+      onStep();
+    }
+    syncFolder(dataFolder);
+    if (faults.length + keyFaults.length > 0) return;
+    renameSync(join(dataFolder, ORDERED), join(dataFolder, DONE));
+    syncFolder(dataFolder);
     onStep();
-  }
-  syncFolder(dataFolder);
-  if (faults.length > 0) return faults;
-  renameSync(join(dataFolder, ORDERED), join(dataFolder, DONE));
-  syncFolder(dataFolder);
-  onStep();
+  });
   return faults;
 }
 
 /** Keys first, then data: what is left of a wipe that was interrupted. */
 export function finishWipe(places: WipePlaces, onStep: () => void = () => {}): readonly WipeFault[] {
   const keyFaults = wipeKeys(places.keyFiles, onStep);
-  const dataFaults = wipeData(places.dataFolder, onStep);
+  const dataFaults = wipeData(places.dataFolder, keyFaults, onStep);
   return [...keyFaults, ...dataFaults];
 }
 

@@ -60,9 +60,10 @@ export async function obeyWipe(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<void> {
   await within(SEND_DEADLINE_MS, 'sending what is unsent', () => till.sent(SEND_DEADLINE_MS));
-  report(wipeKeys(places.keyFiles), log);
+  const keyFaults = wipeKeys(places.keyFiles);
+  report(keyFaults, log);
   await within(CLOSE_DEADLINE_MS, 'closing', () => till.close());
-  report(wipeData(places.dataFolder), log);
+  report(wipeData(places.dataFolder, keyFaults), log);
   log.warn({ event: 'till.wiped' });
 
   async function within(deadlineMs: number, what: string, work: () => Promise<void>): Promise<void> {

@@ -122,3 +122,18 @@ describe('a wipe', () => {
     expect(holding(DATA)).toEqual([]);
   });
 });
+
+test('a wipe that could not destroy a key is not done, and the next start goes on with it', () => {
+  orderWipe(join(folder, 'data'));
+  const stuck = join(folder, 'keys', 'till.key');
+  rmSync(stuck);
+  mkdirSync(stuck);
+  const places = { dataFolder: join(folder, 'data'), keyFiles: keyFiles() };
+  expect(finishWipe(places).map(({ path }) => path)).toEqual([stuck]);
+  expect(wipeStateOf(places.dataFolder)).toBe('ordered');
+  rmSync(stuck, { recursive: true });
+  writeFileSync(stuck, SECRET);
+  expect(() => assertNotWiped(places, silentLog)).toThrow(expect.objectContaining({ code: 'TILL_WIPED' }));
+  expect(wipeStateOf(places.dataFolder)).toBe('done');
+  expect(holding(SECRET)).toEqual([]);
+});
