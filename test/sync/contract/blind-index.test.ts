@@ -114,7 +114,7 @@ describe('a chain of identifier keys', () => {
   });
 
   test.each([0, 17])('a chain of %i keys is our own mistake', (length) => {
-    expect(() => new BlindIndexer(new Array<Uint8Array>(length).fill(KEY), 'kaufhaus')).toThrow(
+    expect(() => new BlindIndexer(Array.from({ length }, () => KEY), 'kaufhaus')).toThrow(
       ProgrammerError,
     );
   });
