@@ -21,6 +21,7 @@ import { AppCodeVerifier } from './app-code/app-code-verifier.ts';
 import { CodeBook } from './app-code/code-book.ts';
 import { CodeDesk } from './app-code/code-desk.ts';
 import { TrustedTime } from './app-code/trusted-time.ts';
+import { ageOf } from './age.ts';
 import type { ReaderView, SyncView, SeedingView } from './api/events.ts';
 import { LocalApi } from './api/local-api.ts';
 import type { TillPort } from './api/till-port.ts';
@@ -238,8 +239,7 @@ export class Till implements Closable {
       );
       // Known once the readers are opened, which is last: until then there is nothing to tell of them.
       let readers = (): readonly ReaderStatus[] => [];
-      const ageMs = (): number | null =>
-        replica.caughtUpAt === null ? null : Math.max(0, clock.now() - replica.caughtUpAt);
+      const ageMs = (): number | null => ageOf(replica.caughtUpAt, clock.now());
       const kinds = new Map(config.readers.map((reader) => [reader.id, reader.kind]));
       const readerView = (status: ReaderStatus): ReaderView => ({
         id: status.readerId,

@@ -6,6 +6,7 @@ import type { Credential } from '../../sync/contract/credential.ts';
 import { evaluateSale } from '../../sync/contract/earn.ts';
 import type { OfferView } from '../../sync/contract/offer.ts';
 import type { CredentialDocument, CustomerDocument } from '../../sync/contract/replica-documents.ts';
+import { ageOf } from '../age.ts';
 import type { Identification } from '../api/events.ts';
 import type { IdentifiedAs } from '../sale/identified.ts';
 import { isTooOld } from '../sale/rule-book.ts';
@@ -28,7 +29,7 @@ export interface IdentificationResult {
   readonly offers: readonly OfferView[];
   /** Of the amounts in the offers; null before the first programme. */
   readonly currency: string | null;
-  /** Since the replica last held all the server had; null before the first complete pull. */
+  /** Since the replica last held all the server had; null before it ever did, and after the clock was set back. */
   readonly replicaAgeMs: number | null;
   readonly tookMs: number;
   /** There when only the server can tell: the number's blind indexes, oldest first, to ask it with. */
@@ -136,7 +137,7 @@ export class Identifier {
       identification: identificationView(as, rules.programme),
       offers: offersFor(as, basket, rules, now),
       currency: rules.programme?.currency ?? null,
-      replicaAgeMs: caughtUpAt === null ? null : Math.max(0, now - caughtUpAt),
+      replicaAgeMs: ageOf(caughtUpAt, now),
       tookMs: this.#clock.monotonicMs() - startedMs,
     };
   }

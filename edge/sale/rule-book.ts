@@ -7,7 +7,7 @@ export interface RuleBook {
   /** undefined before the first pull. */
   readonly programme: ProgrammeDocument | undefined;
   readonly offers: readonly OfferDocument[];
-  /** True when the replica is too old to rely on a consent it holds. */
+  /** True when the replica is too old to rely on a consent it holds, or may be. */
   readonly stale: boolean;
 }
 

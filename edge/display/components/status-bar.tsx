@@ -106,7 +106,8 @@ function replicaWord(replica: SyncView['replica'], now: Instant | null, { t, for
   }
   const since = (at: Instant | null | undefined): number | null =>
     at === null || at === undefined || now === null ? null : now - at;
-  const ageMs = since(replica.caughtUpAt) ?? replica.ageMs;
+  // The till's clock was set back: it cannot tell, and no more can the page.
+  const ageMs = replica.ageMs === null ? null : (since(replica.caughtUpAt) ?? replica.ageMs);
   if (ageMs === null) return { tone: 'warn', words: t.replicaUnknown };
   const old = ageMs < REPLICA_OLD_MS ? null : format.ago(ageMs);
   if (old !== null) return { tone: 'warn', words: t.replicaAge(old) };

@@ -110,6 +110,17 @@ describe('an identification', () => {
     expect(identifierOver({ caughtUpAt: NOW + 9 }).identifier.identify(presented).replicaAgeMs).toBe(0);
   });
 
+  test('after the clock was set back has no age, and rests on no consent', () => {
+    const caughtUpAt = NOW + 86_400_000;
+    const { identifier } = identifierOver({ card: annasCard, customer: customer(), caughtUpAt });
+    const result = identifier.identify(presented);
+    expect(result).toMatchObject({
+      identification: { verdict: 'known', customer: { greeting: null } },
+      replicaAgeMs: null,
+    });
+    expect(result.offers.find(({ offerId }) => offerId === 'personal')?.whyNot).toEqual([{ code: 'STALE' }]);
+  });
+
   test('takes its duration from monotonic time, not from the wall clock', () => {
     const { identifier, clock } = identifierOver({ card: annasCard, customer: customer() });
     clock.setWallClock(NOW + 3_600_000);
