@@ -37,7 +37,7 @@ export interface KeySource {
 }
 
 /** A key in a file that only its owner may read. */
-export class FileKeySource implements KeySource {
+class FileKeySource implements KeySource {
   readonly protection = 'file';
   readonly place: string;
   readonly file: string;
@@ -56,7 +56,7 @@ export class FileKeySource implements KeySource {
  * A key handed over by systemd: a file in a folder of this unit alone, in memory that is never swapped. Its mode is
  * not looked at, because systemd may grant it to the service's account by an access list, which shows as a group's bits.
  */
-export class CredentialKeySource implements KeySource {
+class CredentialKeySource implements KeySource {
   readonly protection = 'credential';
   readonly place: string;
   readonly file = null;

@@ -6,7 +6,7 @@ import type { ProgrammeDocument } from '../../sync/contract/replica-documents.ts
  * How old a replica may be whose "no such card" is the last word, ms. A till with a network catches up every minute, so
  * what is older has missed some; a card printed or given out meanwhile is looked up.
  */
-export const FINAL_WITHIN_MS = 5 * 60_000;
+const FINAL_WITHIN_MS = 5 * 60_000;
 
 /**
  * Whether a card the replica does not know is a card nobody knows: it must hold the whole customer base, and have held

@@ -10,7 +10,7 @@ import type { FeedScope } from './scope.ts';
 const DORMANT = '~';
 
 /** The part of the customer base of who bought last in a store; without one, they belong to every scope. */
-export function partOf(store: StoreId | null, isDormant: boolean): string {
+function partOf(store: StoreId | null, isDormant: boolean): string {
   return `${store ?? ''}${isDormant ? DORMANT : ''}`;
 }
 

@@ -8,7 +8,7 @@ import { replicaCollectionNames } from './replica-documents.ts';
 export const RANGE_CHANGED_MAX = 2_000;
 
 /** Most documents of one {@link BucketAnswer}. */
-export const BUCKET_DOCUMENTS_MAX = 10_000;
+const BUCKET_DOCUMENTS_MAX = 10_000;
 
 const Key = z.string().min(1).max(64);
 const Collection = z.enum(replicaCollectionNames);

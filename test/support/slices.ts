@@ -1,5 +1,5 @@
 /** No input may hold the event loop for longer, ms of processor time. */
-export const SLICE_MAX_MS = 10;
+const SLICE_MAX_MS = 10;
 const REPETITIONS = 3;
 
 /** How many generated inputs a fuzz test takes: `ordinary` of them, or what STAMMKUNDE_FUZZ says, such as 1000000. */

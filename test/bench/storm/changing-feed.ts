@@ -146,7 +146,7 @@ export class ChangingFeed {
   }
 }
 
-export function isLarge(collection: ReplicaCollection): collection is LargeCollection {
+function isLarge(collection: ReplicaCollection): collection is LargeCollection {
   return LARGE.some((each) => each === collection);
 }
 

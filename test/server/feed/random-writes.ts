@@ -13,7 +13,7 @@ export type Write =
   | { readonly kind: 'move'; readonly who: number; readonly part: string };
 
 /** Parts customers may move between. */
-export const PARTS = ['', 'north', 'south', 'south~', '~'] as const;
+const PARTS = ['', 'north', 'south', 'south~', '~'] as const;
 
 const who = fc.nat({ max: 1_000 });
 export const write: fc.Arbitrary<Write> = fc.oneof(

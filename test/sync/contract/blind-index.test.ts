@@ -114,8 +114,12 @@ describe('a chain of identifier keys', () => {
   });
 
   test.each([0, 17])('a chain of %i keys is our own mistake', (length) => {
-    expect(() => new BlindIndexer(Array.from({ length }, () => KEY), 'kaufhaus')).toThrow(
-      ProgrammerError,
-    );
+    expect(
+      () =>
+        new BlindIndexer(
+          Array.from({ length }, () => KEY),
+          'kaufhaus',
+        ),
+    ).toThrow(ProgrammerError);
   });
 });
