@@ -281,11 +281,7 @@ export class Till implements Closable {
               lookup.heard(urgent);
             },
             onReseed: () => replica.reseed(),
-            onWipe: (incarnation) => {
-              if (incarnation !== null && incarnation !== journal.owner.incarnation) {
-                log.warn({ event: 'till.wipe.other', incarnation });
-                return;
-              }
+            onWipe: () => {
               try {
                 orderWipe(config.dataFolder);
               } catch (error) {

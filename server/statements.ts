@@ -6,7 +6,7 @@ import { signStatement } from '../sync/contract/server-signature.ts';
 import type { serverBodies, ServerBodyKind } from '../sync/contract/messages.ts';
 import type { Database } from './database/database.ts';
 
-/** How long a statement may be obeyed, ms. Only commands expire; the others carry it for completeness. */
+/** How long a statement may be obeyed, ms. Only commands expire, and no order to wipe one journal; the others carry it for completeness. */
 const VALID_MS = 10 * 60_000;
 /** Versions set aside at a time: as many as time alone adds in a second, and no signer makes as many in it. */
 const VERSIONS_ASIDE = 1_000_000;

@@ -61,8 +61,8 @@ export interface TillLinkHandlers {
   onUrgent(urgent: FeedUrgent): void;
   /** The replica is to be dropped and loaded anew. */
   onReseed(): void;
-  /** The till is to destroy what it holds, if its journal is of that incarnation; null: of any. Must hold when it returns. */
-  onWipe?(incarnation: string | null): void;
+  /** The till is to destroy what it holds: its journal is the one that is meant. Must hold when it returns. */
+  onWipe?(): void;
   /** The server told its time, ms since the epoch, in an answer to a question just asked. */
   onServerTime?(at: number): void;
   /** {@link TillLink.status} may have changed. */
@@ -163,7 +163,11 @@ export class TillLink implements Closable {
             handlers.onReseed();
             break;
           case 'wipe':
-            handlers.onWipe?.(command.incarnation);
+            if (command.incarnation !== null && command.incarnation !== owner.incarnation) {
+              log.warn({ event: 'till.wipe.other', incarnation: command.incarnation });
+              break;
+            }
+            handlers.onWipe?.();
             break;
           case 'receipt':
             upload.resendAfter(command.contiguous);

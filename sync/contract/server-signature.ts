@@ -44,7 +44,9 @@ export function signStatement<K extends ServerBodyKind>(
 /**
  * The statement in a payload, when the server signed it, it is of this kind and addressed to `till` (or to all).
  * Whether its version is newer than the last obeyed is the caller's to check. Only commands expire: a receipt proves
- * itself by its hash, a response by its request, and a till with a wrong clock must still get both.
+ * itself by its hash, a response by its request, and a till with a wrong clock must still get both. Nor does an order to
+ * wipe that names the journal that is meant: whoever has stolen a till must not keep its keys by setting its clock, and
+ * a till enrolled anew has another journal.
  * @throws StammkundeError WIRE_MALFORMED · WIRE_TOO_NEW · WIRE_SIGNATURE · WIRE_FOREIGN · WIRE_EXPIRED
  */
 export function verifyStatement<K extends ServerBodyKind>(
@@ -68,11 +70,11 @@ export function verifyStatement<K extends ServerBodyKind>(
       `a ${statement.kind} message came where ${expected.kind} belongs`,
     );
   }
-  if (expected.kind === 'command' && statement.expiresAt < expected.now) {
-    throw new StammkundeError('WIRE_EXPIRED', 'a command has expired');
-  }
   // The union of bodies is narrowed by `kind`, which TypeScript cannot follow through the lookup table.
   const body = check(statement.body, serverBodies[expected.kind]) as ServerStatement<K>['body'];
+  if (expected.kind === 'command' && statement.expiresAt < expected.now && !isWipeOfOneJournal(body)) {
+    throw new StammkundeError('WIRE_EXPIRED', 'a command has expired');
+  }
   return {
     to: statement.to,
     kind: expected.kind,
@@ -80,4 +82,8 @@ export function verifyStatement<K extends ServerBodyKind>(
     expiresAt: statement.expiresAt,
     body,
   };
+}
+
+function isWipeOfOneJournal(body: z.infer<(typeof serverBodies)[ServerBodyKind]>): boolean {
+  return 'kind' in body && body.kind === 'wipe' && body.incarnation !== null;
 }

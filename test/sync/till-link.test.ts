@@ -57,6 +57,7 @@ class Till {
         }),
         onBehind: (collection) => void till.heard.push(`behind ${collection}`),
         onUrgent: () => void till.heard.push('urgent'),
+        onWipe: () => void till.heard.push('wipe'),
         onReseed() {
           if (till.failReseed) throw new Error('busy');
           till.heard.push('reseed');
@@ -181,6 +182,7 @@ describe('the till’s end', () => {
 
 describe('commands', () => {
   const reseed: Command = { kind: 'reseed' };
+  const wipe: Command = { kind: 'wipe', incarnation: OWNER.incarnation };
 
   test('a command is obeyed once, however often it comes', async () => {
     const { server, heard, link, versions } = await Till.open();
@@ -208,6 +210,27 @@ describe('commands', () => {
     await settle();
     expect(heard).toEqual([]);
     expect(link.status.rejected).toEqual({ WIRE_EXPIRED: 1 });
+    await link.close();
+  });
+
+  test('a till whose clock is a day fast obeys a wipe of its journal', async () => {
+    const { server, heard, link, clock } = await Till.open();
+    server.send('command', wipe, { version: 10, expiresAt: clock.now() - 86_400_000 });
+    await settle();
+    expect(heard).toEqual(['wipe']);
+    await link.close();
+  });
+
+  test('a wipe that was obeyed or overtaken, or is of another journal, is not obeyed', async () => {
+    const { server, heard, link, clock, versions } = await Till.open();
+    versions.obeyed('command', 10);
+    for (const version of [9, 10]) server.send('command', wipe, { version });
+    const other: Command = { kind: 'wipe', incarnation: '0190f8a0-0000-7000-8000-0000000000ff' };
+    server.send('command', other, { version: 11 });
+    server.send('command', other, { version: 12, expiresAt: clock.now() - 1 });
+    server.send('command', { kind: 'wipe', incarnation: null }, { version: 13, expiresAt: clock.now() - 1 });
+    await settle();
+    expect(heard).toEqual([]);
     await link.close();
   });
 

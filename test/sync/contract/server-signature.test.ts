@@ -74,6 +74,17 @@ describe('what the server signs', () => {
     expect(codeOf(payload, { ...expected, now: NOW + 1_001 })).toBe('WIRE_EXPIRED');
   });
 
+  test('is believed late when it orders one journal to be wiped, and not when it orders any', () => {
+    const late = { ...expected, now: NOW + 86_400_000 };
+    const wipe = (incarnation: string | null): ServerStatement<'command'> => ({
+      ...command,
+      body: { kind: 'wipe', incarnation },
+    });
+    const meant = wipe('0190f8a0-0000-7000-8000-000000000001');
+    expect(verifyStatement(signStatement(meant, server.privateKey), late)).toEqual(meant);
+    expect(codeOf(signStatement(wipe(null), server.privateKey), late)).toBe('WIRE_EXPIRED');
+  });
+
   test('is accepted as a receipt by a till whose clock is years off', () => {
     const receipt: ServerStatement<'receipt'> = {
       to: 'till-1',
