@@ -122,7 +122,8 @@ function overwrite(path: string): void {
   }
 }
 
-function syncFolder(path: string): void {
+/** Makes it durable which files are in a folder. */
+export function syncFolder(path: string): void {
   // Windows opens no folder; there the file system's own journal keeps the order.
   if (process.platform === 'win32') return;
   const folder = openSync(path, 'r');
