@@ -125,8 +125,9 @@ export class CustomerReplica implements Closable {
     const replica = new CustomerReplica(options, ports, files, lock);
     try {
       replica.#readWhatIsThere();
+      const serves = replica.#reader !== undefined;
       const started = replica.#start();
-      if (replica.#reader === undefined) await started;
+      if (!serves) await started;
       else replica.#starting = started.catch((error: unknown) => replica.#lost(asError(error)));
       return replica;
     } catch (error) {
@@ -249,10 +250,32 @@ export class CustomerReplica implements Closable {
     this.#readWith(reader);
   }
 
+  /**
+   * Opens the file again, when it is not open or nobody else could open it; within one turn, so that no lookup is lost.
+   * @throws as {@link ReplicaReader} when there is still no other way to read it: then no writer would find room either
+   */
+  #letWriterIn(): void {
+    const target = this.#target;
+    if (target === null || this.#reader?.alone === false) return;
+    this.#stopReading();
+    try {
+      this.#readWith(new ReplicaReader({ file: target.file, key: this.#options.key }));
+    } catch (error) {
+      if (!isFault(error, 'DATA_DISK_FULL') && !isFault(error, 'DATA_UNWRITABLE')) return;
+      try {
+        this.#readWith(new ReplicaReader({ file: target.file, key: this.#options.key, alone: true }));
+      } catch {
+        return;
+      }
+      throw error;
+    }
+  }
+
   /** @throws as the writer does that cannot be opened */
   async #start(): Promise<void> {
     const { folder, key, owner, openWriter } = this.#options;
     const { clock, random, log } = this.#ports;
+    this.#letWriterIn();
     const target = this.#target;
     const isComplete = target !== null && target.file === this.#files.path(target.generation);
     const serving = isComplete ? { generation: target.generation, proven: this.#status.proven } : null;

@@ -38,7 +38,7 @@ export function findServing(finding: Finding): FoundServing | undefined {
     const file = files.path(generation);
     let reader: ReplicaReader | undefined;
     try {
-      reader = new ReplicaReader({ file, key });
+      reader = ReplicaReader.whileUnwritten({ file, key });
       const note = usableNote(reader, file, owner);
       const seal = readSeal(files.sealPath, key);
       const proven = seal !== undefined && seal.owner === owner && isAtLeast(seal, generation, note);

@@ -1,4 +1,5 @@
 import type { RxDocumentData } from 'rxdb';
+import { isFault } from '../../foundation/errors.ts';
 import type {
   CredentialDocument,
   CustomerDocument,
@@ -17,12 +18,25 @@ import type { StorageReader } from './storage/reader.ts';
  */
 export class ReplicaReader {
   readonly #reader: StorageReader;
+  /** Nobody else can open the file, see `ReaderSettings`. */
+  readonly alone: boolean;
 
   /**
-   * @throws StammkundeError REP_WRONG_KEY · REP_CORRUPT · REP_OUTDATED · KEY_UNREADABLE · DATA_UNWRITABLE · DATA_IN_USE
+   * @throws StammkundeError REP_WRONG_KEY · REP_CORRUPT · KEY_UNREADABLE · DATA_UNWRITABLE · DATA_DISK_FULL · DATA_IN_USE
    */
-  constructor(options: { readonly file: string; readonly key: Uint8Array }) {
+  constructor(options: { readonly file: string; readonly key: Uint8Array; readonly alone?: boolean }) {
     this.#reader = openReader(options);
+    this.alone = options.alone === true;
+  }
+
+  /** For a file nobody has open: read alone where the disk leaves no other way. @throws as the constructor */
+  static whileUnwritten(options: { readonly file: string; readonly key: Uint8Array }): ReplicaReader {
+    try {
+      return new ReplicaReader(options);
+    } catch (error) {
+      if (!isFault(error, 'DATA_DISK_FULL') && !isFault(error, 'DATA_UNWRITABLE')) throw error;
+      return new ReplicaReader({ ...options, alone: true });
+    }
   }
 
   credential(index: string): CredentialDocument | undefined {

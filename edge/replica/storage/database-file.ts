@@ -19,7 +19,7 @@ const FLIPPED_BITS_MAX = 8;
  * @throws StammkundeError KEY_UNREADABLE (not 32 bytes), REP_WRONG_KEY, REP_CORRUPT, DATA_IN_USE, DATA_UNWRITABLE, DATA_DISK_FULL
  */
 export function openDatabaseFile(settings: FilledSettings): Database.Database {
-  return openConnection(settings, {}, (database) => {
+  return openConnection(settings, { timeout: WRITER_WAIT_MS }, (database) => {
     database.pragma(`page_size=${PAGE_BYTES}`);
     database.pragma('journal_mode=WAL');
     database.pragma(`synchronous=${settings.synchronous}`);
@@ -40,22 +40,33 @@ export function openDatabaseFile(settings: FilledSettings): Database.Database {
 }
 
 /** What a reader's connection needs to know. */
-export type ReadingSettings = Pick<FilledSettings, 'file' | 'key' | 'cacheKiB'>;
+export interface ReadingSettings extends Pick<FilledSettings, 'file' | 'key' | 'cacheKiB'> {
+  /** Keeps the index of the WAL in memory, as a full disk demands: nobody else can open the file meanwhile. */
+  readonly alone?: boolean;
+}
 
 /**
  * How long a connection waits for another of this process, ms. Readers and the writer meet for microseconds only: where
  * a reader finds the head of the WAL's index half-written, or reads in a WAL that a dead process left. Other processes
  * were told by the {@link ProcessLock} before.
  */
-const LOCK_WAIT_MS = 2_000;
+const WRITER_WAIT_MS = 2_000;
+/** A reader waits on the thread that serves scans. */
+const READER_WAIT_MS = 50;
 
 /**
- * Opens the file for reading alone, whether or not a writer has it open.
+ * Opens the file to be read only, whether or not a writer has it open.
  * @throws as {@link openDatabaseFile}; DATA_UNWRITABLE also when there is no such file
  */
 export function openFileForReading(settings: ReadingSettings): Database.Database {
-  const options = { readonly: true, fileMustExist: true };
+  const alone = settings.alone === true;
+  // An exclusive lock, which an index in memory needs, is to be had by a connection that could write alone.
+  const options = { readonly: !alone, fileMustExist: true, timeout: READER_WAIT_MS };
   return openConnection(settings, options, (database) => {
+    if (alone) {
+      database.pragma('locking_mode=EXCLUSIVE');
+      database.pragma('query_only=ON');
+    }
     database.pragma(`cache_size=-${settings.cacheKiB}`);
     checkLayout(database.pragma('user_version', { simple: true }), settings.file);
   });
@@ -76,7 +87,7 @@ function openConnection(
   let database: Database.Database | undefined;
   try {
     if (file !== ':memory:') inspectHeader(file, key);
-    database = new Database(file, { timeout: LOCK_WAIT_MS, ...options });
+    database = new Database(file, options);
     if (key !== undefined && file !== ':memory:') {
       const hex = Buffer.from(key).toString('hex');
       database.pragma("cipher='aegis'");

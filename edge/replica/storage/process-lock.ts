@@ -27,12 +27,15 @@ export class ProcessLock {
     let holder: Database.Database | undefined;
     try {
       holder = new Database(realPath(file) + LOCK_SUFFIX, { timeout: 0 });
+      // Nothing is ever written, so that the lock is to be had on a full disk too.
+      holder.exec('PRAGMA journal_mode=MEMORY');
       holder.exec('BEGIN EXCLUSIVE');
       return new ProcessLock(holder);
     } catch (error) {
       holder?.close();
       const fault = storageFault(asError(error), file);
-      throw isFault(fault)
+      // Foreign bytes in the lock's file are no damage of the base.
+      throw isFault(fault) && fault.code !== 'REP_CORRUPT'
         ? fault
         : new StammkundeError('DATA_UNWRITABLE', `cannot lock ${file}`, { cause: fault });
     }

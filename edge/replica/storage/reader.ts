@@ -13,6 +13,11 @@ export interface ReaderSettings {
   readonly key?: Uint8Array;
   /** Upper bound of this connection's own page cache, in KiB; 8,192 unless told. */
   readonly cacheKiB?: number;
+  /**
+   * Reads where no index of the WAL can be made beside the file, as on a full disk. Nobody else can open the file
+   * meanwhile: not while a storage has it open, and close it before one shall.
+   */
+  readonly alone?: boolean;
 }
 
 const CACHE_KIB = 8_192;
@@ -147,6 +152,9 @@ class SqliteReader implements StorageReader {
     try {
       return read();
     } catch (error) {
+      if (isMissingTable(error)) {
+        throw new StammkundeError('REP_CORRUPT', `${this.#file} lacks a table`, { cause: error });
+      }
       const fault = storageFault(asError(error), this.#file);
       // Whatever else it is passes or stays; it is no word on the file, which must not be given up for it.
       throw isFault(fault)

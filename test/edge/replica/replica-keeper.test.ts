@@ -1,6 +1,15 @@
 // Goal: whatever happens to the file or to the server's history, a till keeps serving and ends up with what the server has.
 // Method: real files, damaged or copied as a killed process leaves them, and a server that changes its epoch.
-import { cpSync, existsSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  symlinkSync,
+  readFileSync,
+  readdirSync,
+  unlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../foundation/random.ts';
@@ -141,6 +150,33 @@ describe('a damaged file at the start', () => {
       replicaSchemas.offers = original;
     }
     expect(files(folder)).toEqual([SECOND_PART]);
+  });
+});
+
+describe('a file that nothing can be written beside', () => {
+  test('is no damaged one: it serves, and is followed on with when there is room again', async () => {
+    const server = shopServer(20);
+    const folder = await filledFolder(server);
+    symlinkSync('nowhere', join(folder, `${FIRST}-shm`));
+    const clock = new ManualClock();
+    const { keeper, log } = await openKeeper({ folder, clock });
+    keeper.follow(server);
+    expectSame(keeper, server);
+    expect(keeper.caughtUpAt).not.toBeNull();
+    await clock.advance(10_000);
+    await keeper.idle();
+    expectSame(keeper, server);
+    expect(keeper.status.writer).toBe('lost');
+    expect(log.lines.findLast(({ event }) => event === 'replica.writer.lost')).toMatchObject({
+      error: { cause: { code: 'DATA_UNWRITABLE' } },
+    });
+    unlinkSync(join(folder, `${FIRST}-shm`));
+    server.put('customers', customer(3, { tier: 'gold' }));
+    await clock.advance(60_000);
+    await eventually(() => expect(keeper.customer(customerId(3))?.tier).toBe('gold'));
+    expect(keeper.status.writer).toBe('running');
+    expect(asideIn(folder)).toEqual([]);
+    await keeper.close();
   });
 });
 

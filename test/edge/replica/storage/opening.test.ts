@@ -134,6 +134,12 @@ describe('opening', () => {
     expect(await openAndRead(link)).toBe(500);
   });
 
+  test('is refused as not writable, not as damaged, where something else was written into its lock', async () => {
+    const file = await writtenFile();
+    writeFileSync(`${file}-lock`, 'a note of somebody else, longer than the head of any base: '.repeat(20));
+    await expect(openAndRead(file)).rejects.toMatchObject({ code: 'DATA_UNWRITABLE' });
+  });
+
   test('in a folder that is not there is refused as not writable', async () => {
     const file = join(dirname(temporaryFile()), 'nowhere', 'replica.db');
     await expect(openAndRead(file)).rejects.toMatchObject({ code: 'DATA_UNWRITABLE' });

@@ -1,5 +1,5 @@
 // Goal: a second connection of the same process reads what was last committed, at any moment of the writer's life.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -136,6 +136,21 @@ describe('a reader', () => {
     expect(() => damaged.readById('bare', card(1).id)).toThrow(
       expect.objectContaining({ code: 'REP_CORRUPT' }),
     );
+  });
+
+  test('alone, reads where nothing can be made beside the file, and holds it until closed', async () => {
+    const file = temporaryFile();
+    const instance = await instanceOf(sqliteStorage({ file }), cardSchema);
+    await instance.bulkWrite([{ document: filled(card(1)) }], 'test');
+    await instance.close();
+    symlinkSync('nowhere', `${file}-shm`);
+    expect(() => reading(file)).toThrow(expect.objectContaining({ code: 'DATA_UNWRITABLE' }));
+    const alone = openReader({ file, key, alone: true });
+    expect(alone.liveCount('bare')).toBe(1);
+    unlinkSync(`${file}-shm`);
+    expect(() => reading(file)).toThrow(expect.objectContaining({ code: 'DATA_IN_USE' }));
+    alone.close();
+    expect(reading(file).liveCount('bare')).toBe(1);
   });
 
   test('reads what a killed process had committed, from the WAL it left', async () => {
