@@ -29,7 +29,6 @@ import type { EdgeConfig } from './config.ts';
 import { FoundCards } from './identification/found-cards.ts';
 import { Identifier } from './identification/identifier.ts';
 import { OnlineLookup } from './identification/online-lookup.ts';
-import { DataFolderLock } from './journal/data-folder-lock.ts';
 import { Journal } from './journal/journal.ts';
 import { readKeyRing } from './key-ring.ts';
 import { Linking } from './linking/linking.ts';
@@ -43,7 +42,7 @@ import { ruleBookOf } from './rule-book-of.ts';
 import { Sales } from './sale/sales.ts';
 import { ScanDesk } from './scan-desk.ts';
 import { orderWipe } from './wipe/wipe-files.ts';
-import { assertNotWiped, wipePlacesOf } from './wipe/wipe.ts';
+import { lockUnlessWiped, wipePlacesOf } from './wipe/wipe.ts';
 
 /** Changes of the sync state within this time are told together. */
 const SYNC_NEWS_MS = 100;
@@ -98,8 +97,7 @@ export class Till implements Closable {
     try {
       const rules = { schemes: compileCardSchemes(config.cardSchemes) };
       makeFolder(config.dataFolder);
-      opened.add(await DataFolderLock.open(config.dataFolder));
-      assertNotWiped(wipePlacesOf(config), log);
+      opened.add(await lockUnlessWiped(wipePlacesOf(config), log));
       const keys = readKeyRing(config.keys, {
         credentialsFolder: ports.credentialsFolder,
         dataFolder: config.dataFolder,

@@ -86,6 +86,8 @@ export function wipeData(
     }
     syncFolder(dataFolder);
     if (faults.length + keyFaults.length > 0) return;
+    // A full disk took no note of the order; now there is room.
+    if (!existsSync(join(dataFolder, ORDERED))) orderWipe(dataFolder);
     renameSync(join(dataFolder, ORDERED), join(dataFolder, DONE));
     syncFolder(dataFolder);
     onStep();

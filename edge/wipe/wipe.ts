@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { Clock } from '../../foundation/clock.ts';
 import { withDeadline } from '../../foundation/deadline.ts';
-import { asError, StammkundeError } from '../../foundation/errors.ts';
+import { asError, isFault, StammkundeError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { EdgeConfig } from '../config.ts';
+import { DataFolderLock } from '../journal/data-folder-lock.ts';
 import { WIPE_KEY_FILE } from '../wipe-key.ts';
 import { finishWipe, wipeData, wipeKeys, wipeStateOf } from './wipe-files.ts';
 import type { WipeFault, WipePlaces } from './wipe-files.ts';
@@ -44,9 +45,36 @@ export function assertNotWiped(places: WipePlaces, log: Log): void {
       return;
     case 'ordered':
       report(finishWipe(places), log);
-      throw new StammkundeError('TILL_WIPED', 'a wipe was ordered and interrupted; it is finished now');
+      throw new StammkundeError(
+        'TILL_WIPED',
+        wipeStateOf(places.dataFolder) === 'done'
+          ? 'a wipe was ordered and interrupted; it is finished now'
+          : 'a wipe was ordered, and not all can be destroyed; the next start tries again',
+      );
     case 'done':
       throw new StammkundeError('TILL_WIPED', 'this till was wiped by order of the server');
+  }
+}
+
+/**
+ * Takes hold of a till's data folder. One that is to be wiped is wiped even where it cannot be locked, as on a disk that
+ * has become read-only: its keys may lie elsewhere.
+ * @throws StammkundeError TILL_WIPED · DATA_IN_USE · DATA_UNWRITABLE · DATA_DISK_FULL
+ */
+export async function lockUnlessWiped(places: WipePlaces, log: Log): Promise<DataFolderLock> {
+  let lock: DataFolderLock;
+  try {
+    lock = await DataFolderLock.open(places.dataFolder);
+  } catch (error) {
+    if (!isFault(error, 'DATA_IN_USE')) assertNotWiped(places, log);
+    throw error;
+  }
+  try {
+    assertNotWiped(places, log);
+    return lock;
+  } catch (error) {
+    await lock.close();
+    throw error;
   }
 }
 

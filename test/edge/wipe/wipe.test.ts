@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { assertNotWiped, obeyWipe } from '../../../edge/wipe/wipe.ts';
+import { assertNotWiped, lockUnlessWiped, obeyWipe } from '../../../edge/wipe/wipe.ts';
 import { finishWipe, orderWipe, wipeKeys, wipeStateOf } from '../../../edge/wipe/wipe-files.ts';
 import { silentLog } from '../../../foundation/log.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -136,4 +136,29 @@ test('a wipe that could not destroy a key is not done, and the next start goes o
   expect(() => assertNotWiped(places, silentLog)).toThrow(expect.objectContaining({ code: 'TILL_WIPED' }));
   expect(wipeStateOf(places.dataFolder)).toBe('done');
   expect(holding(SECRET)).toEqual([]);
+});
+
+test('a till to be wiped whose folder cannot be locked is wiped as far as it can be, and refused as wiped', async () => {
+  const places = { dataFolder: join(folder, 'data'), keyFiles: keyFiles() };
+  orderWipe(places.dataFolder);
+  mkdirSync(join(places.dataFolder, 'in-use.lock'));
+  await expect(lockUnlessWiped(places, silentLog)).rejects.toMatchObject({ code: 'TILL_WIPED' });
+  expect(holding(SECRET)).toEqual([]);
+});
+
+test('a till that another process runs is left to it, whatever was ordered', async () => {
+  const places = { dataFolder: join(folder, 'data'), keyFiles: keyFiles() };
+  const lock = await lockUnlessWiped(places, silentLog);
+  orderWipe(places.dataFolder);
+  await expect(lockUnlessWiped(places, silentLog)).rejects.toMatchObject({ code: 'DATA_IN_USE' });
+  expect(holding(SECRET)).not.toEqual([]);
+  await lock.close();
+});
+
+test('an order that could not be noted is noted once there is room, so that the till does not start again', async () => {
+  const places = { dataFolder: join(folder, 'data'), keyFiles: keyFiles() };
+  const till = { sent: () => Promise.resolve(), close: () => Promise.resolve() };
+  await obeyWipe(till, places, { clock: new ManualClock(), log: silentLog });
+  expect(holding(SECRET)).toEqual([]);
+  expect(wipeStateOf(places.dataFolder)).toBe('done');
 });
