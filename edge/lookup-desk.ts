@@ -123,7 +123,10 @@ export class LookupDesk implements Closable {
         : undefined;
     const isForged = judged?.kind === 'refused';
     const final = isForged ? this.#identifier.settle(presented.ask, refusal, basket) : settled;
-    const { as, index, identification, offers, currency } = final;
+    // Somebody the till knows by itself stays who they are, unless the server says otherwise.
+    const isUnproven = outcome.kind === 'unanswered' && presented.event.identification.verdict === 'known';
+    const { as, index } = final;
+    const { identification, offers, currency } = isUnproven ? presented.event : final;
     const trust = judged?.kind === 'credential' ? judged.credential.trust : presented.event.trust;
     const downgrade = judged?.kind === 'credential' ? judged.downgrade : presented.event.downgrade;
     const code = isForged ? judged.code : outcome.kind === 'unanswered' ? outcome.code : undefined;
@@ -134,7 +137,14 @@ export class LookupDesk implements Closable {
       scanId: presented.event.scanId,
       credential: presented.event.credential,
       trust,
-      may: [...mayDo({ kind, trust, reach: this.#isOnline() ? 'online' : 'offline', verdict })],
+      may: [
+        ...mayDo({
+          kind,
+          trust,
+          reach: this.#isOnline() ? 'online' : 'offline',
+          verdict: isUnproven ? 'unproven' : verdict,
+        }),
+      ],
       downgrade,
       identification,
       offers: [...offers],
@@ -154,7 +164,7 @@ export class LookupDesk implements Closable {
       ms: told.tookMs,
     });
     try {
-      if (verdict !== 'unreached') this.#sales.settle(identificationId, { as, index });
+      if (isForged || outcome.kind === 'answered') this.#sales.settle(identificationId, { as, index });
       this.#sales.retrust(identificationId, trust);
       this.#offerLink(identificationId, before);
     } catch (error) {

@@ -310,7 +310,7 @@ export class ScanDesk implements Closable {
             kind,
             trust,
             reach: this.#isOnline() ? 'online' : 'offline',
-            verdict: result.identification.verdict,
+            verdict: result.unproven === true ? 'unproven' : result.identification.verdict,
           }),
         ],
         downgrade,
@@ -371,7 +371,8 @@ export class ScanDesk implements Closable {
       .then((settled) => {
         onFinal(settled?.told);
         const code = settled?.judged ?? judged;
-        if (code !== undefined && settled !== undefined) {
+        // Without an answer to whose it is, none to how much it is trusted makes it worth more.
+        if (code !== undefined && settled !== undefined && settled.told.code === undefined) {
           this.#askServer(code, identified, settled.told.identification.verdict);
         }
       })

@@ -226,7 +226,7 @@ export const TillEvent = z.discriminatedUnion('event', [
       .literal(true)
       .optional()
       .describe(
-        'The server is being asked: the verdict is unreached, and the event looked-up follows within 150 ms',
+        'The server is being asked: the verdict is unreached, or known to a till that has not caught up and may earn alone; the event looked-up follows within 150 ms',
       ),
     keeps: Uuid.optional().describe(
       'A bank card takes nobody’s place: the identification that stays with the sale. This one can be attached by its id',

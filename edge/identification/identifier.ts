@@ -32,12 +32,16 @@ export interface IdentificationResult {
   /** Since the replica last held all the server had; null before it ever did, and after the clock was set back. */
   readonly replicaAgeMs: number | null;
   readonly tookMs: number;
+  /** Known from a replica that may have missed a block: it earns, and no more before the server has answered. */
+  readonly unproven?: true;
   /** There when only the server can tell: the number's blind indexes, oldest first, to ask it with. */
   readonly ask?: readonly BlindIndex[];
 }
 
 /**
  * Finds out whose a credential is, from this machine alone: one keyed hash and two point reads.
+ *
+ * What a replica holds that never caught up is told at once, and asked for as well.
  *
  *   replica ──not held──▶ told in the last minutes ──no──▶ whole and fresh? ─yes─▶ unknown
  *                                                               └─no─▶ unreached, and may be asked for
@@ -75,11 +79,17 @@ export class Identifier {
     const owner =
       held === undefined || held.customerId === null ? undefined : this.#replica.customer(held.customerId);
     const as = decide(held, owner, { now, stale: rules.stale });
-    if (as.verdict !== 'unknown') return this.#result(startedMs, index, as, basket, rules, now);
+    const isUnproven = as.verdict === 'known' && this.#replica.caughtUpAt === null;
+    if (as.verdict !== 'unknown' && !isUnproven) {
+      return this.#result(startedMs, index, as, basket, rules, now);
+    }
     const found = this.#found?.find(forms[0] ?? '');
     if (found !== undefined) {
       const told = this.#asTold(found.credential, found.customer, found.toldAt, rules, now);
       return this.#result(startedMs, heldIndex(found.credential, forms), told, basket, rules, now);
+    }
+    if (isUnproven) {
+      return { ...this.#result(startedMs, index, as, basket, rules, now), unproven: true, ask: forms };
     }
     const replica = {
       caughtUpAt: this.#replica.caughtUpAt,

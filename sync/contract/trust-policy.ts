@@ -40,17 +40,19 @@ const kindPolicy: Readonly<Record<IdentifierKind, Row>> = {
 /**
  * What may be done, weakest first.
  * @param verdict of the identification: nothing for what is blocked or expired; a card that is unknown, or
- *   that nobody could be asked about, earns, for the server settles it
+ *   that nobody could be asked about, earns, for the server settles it; so does one that is `unproven`: known to a till
+ *   that never held all the server has, or holds an older copy of it, and may have missed that it was blocked
  */
 export function mayDo(presented: {
   readonly kind: IdentifierKind;
   readonly trust: TrustLevel;
   readonly reach: Reach;
-  readonly verdict: 'known' | 'unknown' | 'unreached' | 'blocked' | 'expired';
+  readonly verdict: 'known' | 'unproven' | 'unknown' | 'unreached' | 'blocked' | 'expired';
 }): readonly TrustAction[] {
   const { kind, trust, reach, verdict } = presented;
   const byVerdict = {
     known: everything,
+    unproven: earnOnly,
     unknown: earnOnly,
     unreached: earnOnly,
     blocked: none,

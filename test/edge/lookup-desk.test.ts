@@ -398,3 +398,73 @@ test('a disk that is full when the answer comes leaves the sale with the card, a
   await settle();
   expect(heard('scan')).toHaveLength(2);
 });
+
+describe('a card of a till that has not caught up', () => {
+  const atCounter = async () => {
+    const counter = await counterOfTest();
+    counter.state.caughtUpAt = null;
+    counter.held.set(indexOf(CARD), card({ index: indexOf(CARD) }));
+    const { saleId } = counter.sales.open({});
+    counter.scan(CARD);
+    await settle();
+    return { ...counter, saleId };
+  };
+
+  test('is known at once, is looked up, and redeems nothing before the answer', async () => {
+    const { heard, questions } = await atCounter();
+    expect(heard('identified')).toMatchObject([
+      { lookingUp: true, identification: { verdict: 'known' }, may: ['earn-limited', 'earn'] },
+    ]);
+    questions[0]?.resolve(owned(CARD));
+    await settle();
+    expect(heard('looked-up')).toMatchObject([
+      { identification: { verdict: 'known' }, may: ['earn-limited', 'earn', 'redeem-limited'] },
+    ]);
+  });
+
+  test.each([
+    ['blocked', owned(CARD, { status: 'blocked' })],
+    ['unknown', nobodys],
+  ])('is %s when the server says so, in the sale too', async (verdict, answer) => {
+    const { heard, questions, sales, saleId } = await atCounter();
+    questions[0]?.resolve(answer);
+    await settle();
+    expect(heard('looked-up')).toMatchObject([{ identification: { verdict } }]);
+    expect(heard('looked-up')[0]?.may).not.toContain('redeem-limited');
+    expect(sales.view(saleId).customer?.identification).toEqual({ verdict });
+  });
+
+  test('stays who it is, and earns, when the server does not answer', async () => {
+    const { clock, heard, sales, saleId } = await atCounter();
+    await clock.advance(150);
+    expect(heard('looked-up')).toMatchObject([
+      { identification: { verdict: 'known' }, may: ['earn-limited', 'earn'], code: 'BUS_TIMEOUT' },
+    ]);
+    expect(sales.view(saleId).customer?.identification).toMatchObject({ verdict: 'known' });
+  });
+
+  test('earns when there is nobody to ask, whatever it is trusted', async () => {
+    const { clock, state, held, scan, heard } = await counterOfTest();
+    const random = new SeededRandom(5);
+    const phone = new Phone(Buffer.alloc(32, 5), { tenant: 'kaufhaus', clock, random });
+    const index = ownedPhone(phone.keyId, phone.publicKey).credential?.index ?? '';
+    Object.assign(state, { caughtUpAt: null, online: false });
+    held.set(index, card({ index, kind: 'app', publicKey: phone.publicKey }));
+    scan(phone.code('digits'), 'qr');
+    await settle();
+    expect(heard('identified')).toMatchObject([
+      { identification: { verdict: 'known' }, may: ['earn-limited', 'earn'] },
+    ]);
+    expect(heard('identified')[0]).not.toHaveProperty('lookingUp');
+  });
+
+  test('needs no second question a moment later', async () => {
+    const { heard, questions, scan } = await atCounter();
+    questions[0]?.resolve(owned(CARD));
+    await settle();
+    scan(CARD);
+    await settle();
+    expect(questions).toHaveLength(1);
+    expect(heard('identified')[1]?.may).toContain('redeem-limited');
+  });
+});

@@ -56,6 +56,7 @@ describe('the trust policy', () => {
           expect(mayDo({ kind, trust, reach, verdict: 'blocked' })).toEqual([]);
           expect(mayDo({ kind, trust, reach, verdict: 'expired' })).toEqual([]);
           expect(mayDo({ kind, trust, reach, verdict: 'unknown' })).toEqual(['earn-limited', 'earn']);
+          expect(mayDo({ kind, trust, reach, verdict: 'unproven' })).toEqual(['earn-limited', 'earn']);
         }
       }
     }
