@@ -55,8 +55,12 @@ export class GenerationFiles {
   finish(generation: number): void {
     const part = this.partPath(generation);
     renameSync(part, this.path(generation));
-    for (const companion of COMPANIONS) rmSync(part + companion, { force: true });
     syncFolder(part);
+    try {
+      for (const companion of COMPANIONS) rmSync(part + companion, { force: true });
+    } catch {
+      // They are empty, and nothing bears their name any more.
+    }
   }
 
   /** Removes a generation, complete or not. */

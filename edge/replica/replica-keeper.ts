@@ -50,8 +50,6 @@ interface Generation {
   readonly replica: Replica;
   readonly ending: AbortController;
   rounds?: VerificationRounds;
-  /** The loading of a snapshot into it. */
-  seeding?: Promise<void>;
   seeded?: SeedEvent;
 }
 
@@ -59,6 +57,8 @@ interface Generation {
 const REOPEN_RETRY = { firstMs: 200, maxMs: 30_000 } as const;
 /** Between attempts to load beside a serving replica where there is no room for two. */
 const FULL_DISK_RETRY = { firstMs: 5 * 60_000, maxMs: 3_600_000 } as const;
+/** A serving replica that ran so long does not fail of what it failed of before. */
+const STEADY_MS = 5 * 60_000;
 /** What is left free for sales when a replica is loaded beside the serving one. */
 const JOURNAL_RESERVE_BYTES = 64 * 1024 * 1024;
 /** At most this often the seal is renewed while the replica serves: it waits for the medium. */
@@ -98,8 +98,9 @@ export class ReplicaKeeper implements ReplicaWriter {
   #lastDifference: ReplicaDifference | null = null;
   #sealedAtMs = -Infinity;
   #divergedAtMs = -Infinity;
-  /** Failures since the serving replica last caught up, and since a loading was last asked for. */
+  /** Failures since the serving replica last ran for a while, and since a loading was last asked for. */
   #servingFailures = 0;
+  #servingSinceMs = Infinity;
   #loadingFailures = 0;
   #cancelReopening: (() => void) | undefined;
   #cancelLoading: (() => void) | undefined;
@@ -177,6 +178,7 @@ export class ReplicaKeeper implements ReplicaWriter {
   async #close(): Promise<void> {
     this.#closing.abort();
     for (const cancel of [this.#cancelReopening, this.#cancelLoading, this.#cancelProgress]) cancel?.();
+    this.#loading?.ending.abort();
     await this.idle();
     const [loading, serving] = [this.#loading, this.#serving];
     this.#loading = undefined;
@@ -214,6 +216,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     try {
       const serving = await this.#open(number, this.#files.path(number), 'fast');
       this.#serving = serving;
+      this.#servingSinceMs = this.#ports.clock.monotonicMs();
       this.#servingNote = serving.replica.note;
       this.#followWith(serving);
     } catch (error) {
@@ -244,7 +247,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     const source = this.#source;
     if (source === undefined) return;
     if (generation === this.#loading && source.snapshots !== undefined && !this.#withoutSnapshot) {
-      generation.seeding = this.#seed(generation, source, source.snapshots);
+      void this.#seed(generation, source, source.snapshots);
       return;
     }
     generation.replica.follow(source);
@@ -308,7 +311,6 @@ export class ReplicaKeeper implements ReplicaWriter {
       this.#ports.listener.onCaughtUp(collection, position);
     }
     if (generation === this.#serving) {
-      this.#servingFailures = 0;
       this.#servingNote = note;
       generation.rounds?.caughtUp(collection, changed);
       if (this.#ports.clock.monotonicMs() - this.#sealedAtMs > SEAL_EVERY_MS) this.#seal(generation);
@@ -337,17 +339,22 @@ export class ReplicaKeeper implements ReplicaWriter {
       return;
     }
     this.#enqueue(() => this.#end(generation));
-    if (generation === this.#loading) {
+    const beside = this.#loading;
+    if (isFault(error, 'DATA_DISK_FULL') && this.#servingNumber !== undefined && beside !== undefined) {
+      // The journal lies on the same disk: sales need the room more than a copy beside one that serves.
       this.#loading = undefined;
-      if (isFault(error, 'DATA_DISK_FULL') && this.#servingNumber !== undefined) {
-        // The journal lies on the same disk: sales need the room more than a copy beside one that serves.
-        this.#enqueue(async () => this.#remove(number));
-        this.#beginLoadingLater(FULL_DISK_RETRY);
-      } else {
-        this.#beginLoadingLater();
-      }
-    } else if (generation === this.#serving) {
+      this.#enqueue(async () => {
+        await this.#end(beside);
+        this.#remove(beside.number);
+      });
+      this.#beginLoadingLater(FULL_DISK_RETRY);
+    } else if (generation === beside) {
+      this.#loading = undefined;
+      this.#beginLoadingLater();
+    }
+    if (generation === this.#serving) {
       this.#serving = undefined;
+      if (this.#ports.clock.monotonicMs() - this.#servingSinceMs > STEADY_MS) this.#servingFailures = 0;
       this.#reopenSoon();
     }
   }
@@ -455,7 +462,10 @@ export class ReplicaKeeper implements ReplicaWriter {
       await this.#load(reason);
     } catch (error) {
       this.#ports.log.error({ event: 'replica.reseed.failed', reason, error: asError(error) });
-      this.#beginLoadingLater(isFault(error, 'DATA_DISK_FULL') ? FULL_DISK_RETRY : REOPEN_RETRY);
+      const isFull = isDiskFull(error) && this.#servingNumber !== undefined;
+      // What was loaded of it holds room that sales need.
+      if (isFull) for (const part of this.#files.parts()) this.#remove(part);
+      this.#beginLoadingLater(isFull ? FULL_DISK_RETRY : REOPEN_RETRY);
     }
   }
 
@@ -575,8 +585,8 @@ export class ReplicaKeeper implements ReplicaWriter {
       generation?.ending.abort();
       const closing = generation?.rounds?.close();
       await generation?.replica.close();
+      // Of a loading that still waits for an answer nothing is awaited: it finds the file closed.
       await closing;
-      await generation?.seeding;
     } catch (error) {
       this.#ports.log.warn({ event: 'replica.close.failed', error: asError(error) });
     }
@@ -714,6 +724,10 @@ export class ReplicaKeeper implements ReplicaWriter {
       }
     });
   }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return isFault(error, 'DATA_DISK_FULL') || (isFault(error) && isFault(error.cause, 'DATA_DISK_FULL'));
 }
 
 function canBeCompared(source: ReplicaSource): source is ReplicaSource & RangeSource {

@@ -9,7 +9,10 @@ export function isUnusable(error: unknown): error is StammkundeError {
   return isFault(error, 'REP_CORRUPT') || isFault(error, 'REP_OUTDATED') || isFault(error, 'REP_FOREIGN');
 }
 
-/** Takes a generation's file away, closed as it is: a damaged one is set aside, any other removed. */
+/**
+ * Takes a generation's file away, closed as it is: a damaged one is set aside, any other removed. One that cannot be,
+ * because somebody else has it open, stays: it is in nobody's way.
+ */
 export function discard(
   generation: number,
   reason: unknown,
@@ -21,8 +24,15 @@ export function discard(
   } else if (isFault(error, 'REP_FOREIGN')) {
     log.error({ event: 'replica.foreign', generation, error });
   } else {
-    const aside = files.setAside(generation, clock.now());
-    log.error({ event: 'replica.damaged', generation, aside, error });
+    log.error({ event: 'replica.damaged', generation, error });
   }
-  files.remove(generation);
+  try {
+    if (isFault(error, 'REP_CORRUPT')) {
+      const aside = files.setAside(generation, clock.now());
+      log.info({ event: 'replica.set-aside', generation, aside });
+    }
+    files.remove(generation);
+  } catch (failure) {
+    log.warn({ event: 'replica.remove.failed', generation, error: asError(failure) });
+  }
 }

@@ -3,6 +3,7 @@
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   symlinkSync,
   readFileSync,
   readdirSync,
@@ -50,6 +51,15 @@ function files(folder: string): readonly string[] {
 
 function asideIn(folder: string): readonly string[] {
   return files(folder).filter((name) => name.includes('.damaged-'));
+}
+
+function diskFull(): Error {
+  return Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+}
+
+/** Makes a file's removal fail, as that of one does which somebody else has open. */
+function blockRemoval(folder: string, name: string): void {
+  mkdirSync(join(folder, `${name}-journal`, 'in the way'), { recursive: true });
 }
 
 /** Holds back the answers of a loading until told to let go. */
@@ -150,6 +160,53 @@ describe('a damaged file at the start', () => {
       replicaSchemas.offers = original;
     }
     expect(files(folder)).toEqual([SECOND_PART]);
+  });
+});
+
+test('a damaged file that cannot be removed keeps no till from starting', async () => {
+  const server = shopServer(20);
+  const folder = await filledFolder(server);
+  writeFileSync(join(folder, FIRST), 'no database at all');
+  blockRemoval(folder, FIRST);
+  const { keeper, log } = await openKeeper({ folder });
+  expect(log.count('replica.remove.failed')).toBeGreaterThan(0);
+  keeper.follow(server);
+  await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+  await eventually(() => expectSame(keeper, server));
+});
+
+describe('a replica that fails after each time it caught up', () => {
+  test('returns ever more slowly', async () => {
+    const server = shopServer(20);
+    const clock = new ManualClock();
+    let failing = false;
+    const { keeper, log } = await openKeeper({
+      clock,
+      beforeStatement: (operation) => {
+        if (failing && operation.startsWith('update')) throw new Error('disk I/O error');
+      },
+    });
+    keeper.follow(server);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    await keeper.idle();
+    for (const failures of [1, 2, 3]) {
+      const waitMs = failures === 1 ? 0 : 200 * 2 ** (failures - 2);
+      failing = true;
+      server.put('customers', customer(3, { points: failures }));
+      keeper.resync();
+      await eventually(() => expect(log.count('replica.poisoned')).toBe(failures));
+      failing = false;
+      const asked = server.asks('customers').length;
+      if (failures > 1) {
+        await clock.advance(waitMs / 2 - 1);
+        await keeper.idle();
+        await settle();
+        expect(server.asks('customers')).toHaveLength(asked);
+        await clock.advance(waitMs / 2 + 1);
+      }
+      await eventually(() => expect(keeper.customer(customerId(3))?.points).toBe(failures));
+      await keeper.idle();
+    }
   });
 });
 
@@ -392,6 +449,90 @@ describe('a loading beside the serving replica', () => {
     expectSame(keeper, server);
     await keeper.close();
     expect(unhandled).toEqual([]);
+  });
+
+  test('for which there is no room gives back what it took, and is begun again much later', async () => {
+    const server = shopServer(20);
+    const clock = new ManualClock();
+    let isFull = false;
+    const { keeper, folder, log } = await openKeeper({
+      clock,
+      beforeStatement: (operation) => {
+        if (isFull && operation.startsWith('insert c')) throw diskFull();
+      },
+    });
+    keeper.follow(server);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    isFull = true;
+    keeper.reseed();
+    await eventually(() => expect(log.count('replica.poisoned')).toBe(1));
+    await keeper.idle();
+    expect(log.lines.find(({ event }) => event === 'replica.poisoned')).toMatchObject({
+      error: { code: 'DATA_DISK_FULL' },
+    });
+    expect(files(folder)).toEqual([FIRST]);
+    await clock.advance(2 * 60_000);
+    expect(log.count('replica.reseed')).toBe(1);
+    expectSame(keeper, server);
+    isFull = false;
+    await clock.advance(3 * 60_000);
+    await eventually(() => expect(files(folder)).toEqual([SECOND]));
+    expectSame(keeper, server);
+  });
+
+  test('makes room when the serving replica finds none', async () => {
+    const server = shopServer(20);
+    let isFull = false;
+    const { keeper, folder, log } = await openKeeper({
+      beforeStatement: (operation) => {
+        if (isFull && operation.startsWith('update customers')) throw diskFull();
+      },
+    });
+    keeper.follow(server);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    const letGo = holdBack(server, 'offers');
+    keeper.reseed();
+    await eventually(() => expect(files(folder)).toEqual([FIRST, SECOND_PART]));
+    isFull = true;
+    server.put('customers', customer(3, { tier: 'gold' }));
+    keeper.resync(['customers']);
+    await eventually(() => expect(log.count('replica.poisoned')).toBeGreaterThan(0));
+    isFull = false;
+    await eventually(() => expect(keeper.customer(customerId(3))?.tier).toBe('gold'));
+    expect(files(folder)).toEqual([FIRST]);
+    letGo();
+  });
+
+  test('takes over though nothing of the one before can be removed', async () => {
+    const server = shopServer(20);
+    const { keeper, folder, log } = await openKeeper();
+    keeper.follow(server);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    blockRemoval(folder, FIRST);
+    keeper.reseed();
+    await eventually(() => expect(log.count('replica.remove.failed')).toBe(1));
+    expect(files(folder)).toEqual([SECOND]);
+    server.put('customers', customer(3, { tier: 'gold' }));
+    keeper.resync();
+    await eventually(() => expect(keeper.customer(customerId(3))?.tier).toBe('gold'));
+  });
+
+  test('is closed while it waits for an answer that never comes', async () => {
+    const server = shopServer(20);
+    const { keeper } = await openKeeper();
+    const asked = Promise.withResolvers<void>();
+    keeper.follow({
+      pull: (...ask) => server.pull(...ask),
+      snapshots: {
+        ask: () => {
+          asked.resolve();
+          return new Promise(() => {});
+        },
+      },
+    });
+    await asked.promise;
+    await keeper.close();
+    expect(keeper.caughtUpAt).toBeNull();
   });
 
   test('is closed with the keeper, at whatever moment, as often as it is asked', async () => {
