@@ -189,23 +189,31 @@ describe('a replica that fails after each time it caught up', () => {
     keeper.follow(server);
     await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
     await keeper.idle();
-    for (const failures of [1, 2, 3]) {
-      const waitMs = failures === 1 ? 0 : 200 * 2 ** (failures - 2);
+    const fail = async (failures: number): Promise<void> => {
       failing = true;
       server.put('customers', customer(3, { points: failures }));
       keeper.resync();
       await eventually(() => expect(log.count('replica.poisoned')).toBe(failures));
       failing = false;
-      const asked = server.asks('customers').length;
-      if (failures > 1) {
-        await clock.advance(waitMs / 2 - 1);
-        await keeper.idle();
-        await settle();
-        expect(server.asks('customers')).toHaveLength(asked);
-        await clock.advance(waitMs / 2 + 1);
-      }
+    };
+    const returned = async (failures: number): Promise<void> => {
       await eventually(() => expect(keeper.customer(customerId(3))?.points).toBe(failures));
       await keeper.idle();
+    };
+    await fail(1);
+    await returned(1);
+    for (const [failures, waitMs] of [
+      [2, 200],
+      [3, 400],
+    ] as const) {
+      await fail(failures);
+      const asked = server.asks('customers').length;
+      await clock.advance(waitMs / 2 - 1);
+      await keeper.idle();
+      await settle();
+      expect(server.asks('customers')).toHaveLength(asked);
+      await clock.advance(waitMs / 2 + 1);
+      await returned(failures);
     }
   });
 });

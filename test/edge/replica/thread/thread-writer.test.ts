@@ -57,6 +57,31 @@ describe('a writer’s thread', () => {
     expect(server.asks('customers')[asked]?.after).not.toBeNull();
   });
 
+  test('that is ended before it told of a finished replica leaves that to be served, not loaded again', async () => {
+    const threads: Worker[] = [];
+    const inThread = writerInThread({ onThread: (thread) => threads.push(thread) });
+    const server = shopServer(30);
+    const { keeper } = await openKeeper({
+      openWriter: (start, ports) =>
+        inThread(start, {
+          ...ports,
+          listener: {
+            ...ports.listener,
+            readFrom: async (target) => {
+              if (threads.length === 1 && target?.file.endsWith('.db') === true)
+                await threads[0]?.terminate();
+              else await ports.listener.readFrom(target);
+            },
+          },
+        }),
+    });
+    keeper.follow(server);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    expectSame(keeper, server);
+    expect(threads).toHaveLength(2);
+    expect(server.asks('customers').filter(({ after }) => after === null)).toHaveLength(1);
+  });
+
   test('that meets a bug ends without the till, and is started again', async () => {
     const { server, threads, keeper, log } = await serving(5);
     threads[0]?.postMessage({ kind: 'nothing that is known' });
