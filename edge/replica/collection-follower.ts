@@ -8,7 +8,7 @@ import { StammkundeError, asError, isFault } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { retryDelayMs } from '../../foundation/retry-schedule.ts';
-import type { FeedPosition } from '../../sync/contract/feed.ts';
+import { FeedPosition, isBehind } from '../../sync/contract/feed.ts';
 import type { ReplicaCollection, ReplicaDocuments } from '../../sync/contract/replica-documents.ts';
 import type { FeedSource } from './feed-source.ts';
 import { pulledDocuments } from './pulled-documents.ts';
@@ -29,6 +29,8 @@ interface FollowerOptions<C extends ReplicaCollection> {
   readonly closing: AbortSignal;
   /** After a storage error nothing more is pulled: it could not be kept. */
   readonly isPoisoned: () => boolean;
+  /** RxDB gave a page up that it was handed; what is stored is as before, and nothing more is pulled. */
+  readonly onLost: (error: Error) => void;
   /** The feed cannot be followed any further from where the replica is: another has to be loaded. */
   readonly onCutOff: (why: CutOff) => void;
   /** Everything up to `position` is stored; it was all the server had at `askedAt`. */
@@ -61,6 +63,10 @@ type Batch<C extends ReplicaCollection> = {
  * To RxDB a batch shorter than its `batchSize` is the end of the feed. With a size of one, every page with documents
  * goes on and only an empty one ends, so each page may have the size that suits the moment.
  *
+ * RxDB asks for page after page without waiting for what it has to be stored, and would hold the whole feed in memory.
+ * So it is handed a page only when the one before is stored, which is when RxDB has noted its checkpoint; meanwhile one
+ * page more is fetched, and no other. A page that RxDB gives up is therefore never followed by a checkpoint past it.
+ *
  * It is at rest when all that was pulled is stored and nothing is asked for; then somebody else may have a turn.
  */
 export class CollectionFollower<C extends ReplicaCollection> {
@@ -77,6 +83,10 @@ export class CollectionFollower<C extends ReplicaCollection> {
   /** Where the last page handed to RxDB ends. */
   #handedOut: FeedPosition | undefined;
   #changed = false;
+  /** The page that was handed out and is not known to be stored. */
+  #unstored: { readonly upTo: FeedPosition; readonly stored: PromiseWithResolvers<void> } | undefined;
+  #observesCheckpoints = false;
+  #isLost = false;
   /** Everything up to here is stored and nothing is on its way. */
   #restsAt: FeedPosition | undefined;
   /** Pages wait for the end of a turn. */
@@ -108,6 +118,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
     });
     this.#replication.error$.subscribe((error) => {
       options.log.debug({ event: 'replica.replication.error', collection: options.name, code: error.code });
+      if (this.#unstored !== undefined) this.#lose(error);
     });
     options.closing.addEventListener('abort', () => this.#wake.abort(), { once: true });
   }
@@ -141,6 +152,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
 
   async #nextBatch(after: FeedPosition | undefined): Promise<Batch<C>> {
     const { closing, isPoisoned, name, clock, random, log } = this.#options;
+    this.#observeCheckpoints();
     while (this.#turn !== undefined && !closing.aborted) await unlessAborted(this.#turn, closing);
     const noticed = this.#noticed;
     this.#noticed = false;
@@ -150,7 +162,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
       return nothing;
     }
     for (let failures = 0; !closing.aborted; failures += 1) {
-      if (isPoisoned()) await unlessAborted(new Promise<never>(() => {}), closing);
+      if (isPoisoned() || this.#isLost) await unlessAborted(new Promise<never>(() => {}), closing);
       else {
         try {
           return await this.#pull(after);
@@ -181,12 +193,45 @@ export class CollectionFollower<C extends ReplicaCollection> {
     if (page.more && documents.length === 0) {
       throw new StammkundeError('WIRE_MALFORMED', `an empty page of ${name} promises more`);
     }
+    await unlessAborted(this.#unstored?.stored.promise ?? Promise.resolve(), closing);
+    if (closing.aborted) return { documents: [], checkpoint: after };
     this.#atEnd = !page.more && documents.length > 0;
     this.#handedOut = page.position;
     this.#restsAt = undefined;
+    // Of a page that ends where it began RxDB notes no checkpoint.
+    if (documents.length > 0 && isBehind(after, page.position)) {
+      this.#unstored = { upTo: page.position, stored: Promise.withResolvers() };
+    }
     if (documents.length > 0) this.#changed = true;
     if (!page.more) this.#reportWhenStored(askedAt, page.position);
     return { documents, checkpoint: page.position };
+  }
+
+  /** RxDB notes where a page ends once its documents are stored, or were refused as conflicts. */
+  #observeCheckpoints(): void {
+    if (this.#observesCheckpoints) return;
+    this.#observesCheckpoints = true;
+    // There is one by the time RxDB asks for the first page.
+    this.#replication.metaInstance?.changeStream().subscribe(({ events }) => {
+      for (const { documentData } of events) {
+        const noted = FeedPosition.safeParse(documentData.checkpointData).data;
+        if (noted !== undefined) this.#stored(noted);
+      }
+    });
+  }
+
+  #stored(upTo: FeedPosition): void {
+    if (this.#unstored === undefined || isBehind(upTo, this.#unstored.upTo)) return;
+    this.#unstored.stored.resolve();
+    this.#unstored = undefined;
+  }
+
+  /** The next page's checkpoint would lie past the hole. */
+  #lose(error: Error): void {
+    const { closing, isPoisoned, onLost } = this.#options;
+    if (this.#isLost || closing.aborted || isPoisoned()) return;
+    this.#isLost = true;
+    onLost(error);
   }
 
   /** The pages are on their way into the storage; RxDB is in sync once they are there, or were refused. */
@@ -194,7 +239,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
     const { closing, isPoisoned, onCaughtUp, log, name } = this.#options;
     this.#replication.awaitInSync().then(
       () => {
-        if (closing.aborted || isPoisoned()) return;
+        if (closing.aborted || isPoisoned() || this.#isLost) return;
         const changed = this.#changed;
         if (this.#handedOut === position) {
           this.#changed = false;

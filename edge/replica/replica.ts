@@ -85,6 +85,7 @@ export class Replica implements Closable {
   readonly #loadingPage: number;
   readonly #caughtUpAt = new Map<ReplicaCollection, Instant>();
   readonly #followers = new Map<ReplicaCollection, Following>();
+  #hasFailed = false;
   #note: ReplicaNote;
 
   private constructor(parts: {
@@ -120,7 +121,7 @@ export class Replica implements Closable {
       key,
       digests,
       onPoisoned: (error) => {
-        if (replica !== undefined && !closing.signal.aborted) ports.onPoisoned(error);
+        if (replica !== undefined) replica.#fail(error);
       },
       ...(beforeStatement === undefined ? {} : { beforeStatement }),
     });
@@ -247,6 +248,7 @@ export class Replica implements Closable {
       log,
       closing: this.#closing.signal,
       isPoisoned: () => this.#storage.poisonedBy !== undefined,
+      onLost: (error) => this.#fail(error),
       onCutOff: (why) => {
         if (!this.#closing.signal.aborted) this.#ports.onCutOff(why);
       },
@@ -254,6 +256,12 @@ export class Replica implements Closable {
         this.#noteCaughtUp(name, { askedAt, position, changed }),
       loadedUpTo: this.#note.positions[name],
     });
+  }
+
+  #fail(error: Error): void {
+    if (this.#hasFailed || this.#closing.signal.aborted) return;
+    this.#hasFailed = true;
+    this.#ports.onPoisoned(error);
   }
 
   #noteCaughtUp(
