@@ -277,6 +277,21 @@ describe('an indexed query', () => {
   });
 });
 
+test('leaves no parameter that SQLite would look at to plan anew: neither the mark of deletion nor the window', async () => {
+  const prepared = vi.spyOn(SqliteDatabase.prototype, 'prepare');
+  onTestFinished(() => prepared.mockRestore());
+  const { cards } = await cardDatabase(sqliteStorage());
+  prepared.mockClear();
+  await cards.find({ selector: { holder: 'h1' }, skip: 1, limit: 2 }).exec();
+  const selects = prepared.mock.calls.map(([text]) => text).filter((text) => text.startsWith('SELECT doc'));
+  expect(selects).not.toHaveLength(0);
+  for (const text of selects) {
+    expect(text).toMatch(/LIMIT 2 OFFSET 1$/);
+    expect(text).toMatch(/deleted = 0/);
+    expect(text.match(/\?/g)).toHaveLength(1);
+  }
+});
+
 test('no statement but a query for everything reads through a whole collection, nor sorts one', async () => {
   const prepared = vi.spyOn(SqliteDatabase.prototype, 'prepare');
   onTestFinished(() => prepared.mockRestore());
