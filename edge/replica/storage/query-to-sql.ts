@@ -135,7 +135,7 @@ function equals(column: Column, operand: unknown): Condition {
   if (value === NEVER) return NOTHING;
   // The planner looks at what a parameter holds where a partial index asks for that column, and then plans anew whenever
   // the statement is bound again: three times the cost of a lookup. What it can read in the text it reads once.
-  if (column.holds === 'boolean') return exactly(`${column.name} = ${value}`);
+  if (column.holds === 'boolean') return exactly(`${column.name} = ${Number(value)}`);
   return exactly(`${column.name} = ?`, value);
 }
 
