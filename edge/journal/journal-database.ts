@@ -1,22 +1,41 @@
 import type Database from 'better-sqlite3-multiple-ciphers';
+import { StammkundeError, isFault } from '../../foundation/errors.ts';
 import { openJournalFile } from './journal-file.ts';
 import type { Genesis } from './journal-file.ts';
 import { journalFault } from './journal-fault.ts';
 
 type Parameter = string | number | null;
 
-/** The one connection to a journal's file, shared by the entries and the open sales that rest beside them. */
+/**
+ * The one connection to a journal's file, shared by the entries and the open sales that rest beside them.
+ *
+ * After the disk refused to write or to sync, nothing says what of that reached it: the kernel drops what it could not
+ * write and reports it once, so a later sync that succeeds proves nothing. Such a connection writes nothing more. It
+ * first puts all that stands into the file anew and empties the log, where the refused transaction may lie complete;
+ * then the file is opened again and held against what is known to stand. Until that works every write is refused.
+ */
 export class JournalDatabase {
   readonly file: string;
-  readonly #connection: Database.Database;
+  readonly #key: Uint8Array;
+  /** Undefined once closed, or while the file could not be opened again. */
+  #connection: Database.Database | undefined;
   /** Only texts that stand in the source come here, so this stays small. */
   readonly #statements = new Map<string, Database.Statement<Parameter[], unknown>>();
   #inTransaction = false;
+  #trusted = true;
+  #closed = false;
+  #checkReopened: () => void = () => {};
 
   /** @throws as {@link openJournalFile} */
   constructor(file: string, key: Uint8Array, genesis: () => Genesis) {
     this.file = file;
+    this.#key = key;
     this.#connection = openJournalFile(file, key, genesis);
+  }
+
+  /** Calls `check` whenever the file was opened again; what it throws keeps the journal from being written. */
+  whenReopened(check: () => void): void {
+    this.#checkReopened = check;
   }
 
   /**
@@ -26,18 +45,22 @@ export class JournalDatabase {
    */
   transact<T>(work: () => T): T {
     if (this.#inTransaction) return work();
+    if (!this.#trusted) this.#renew();
+    const connection = this.#open();
     this.#inTransaction = true;
     try {
-      this.#connection.exec('BEGIN IMMEDIATE');
+      connection.exec('BEGIN IMMEDIATE');
       const result = work();
-      this.#connection.exec('COMMIT');
+      connection.exec('COMMIT');
       return result;
     } catch (error) {
-      // SQLite rolls back by itself on some errors, a full disk among them.
-      if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
-      throw journalFault(error, this.file);
+      const fault = journalFault(error, this.file);
+      if (isFault(fault, 'DATA_UNWRITABLE')) this.#trusted = false;
+      this.#rollBack(connection);
+      throw fault;
     } finally {
       this.#inTransaction = false;
+      if (!this.#trusted) this.#tryToRenew();
     }
   }
 
@@ -61,20 +84,72 @@ export class JournalDatabase {
 
   /** Lets the file grow to at most this many bytes, as a quota would. */
   limitSize(bytes: number): void {
-    const pageBytes = Number(this.#connection.pragma('page_size', { simple: true }));
-    this.#connection.pragma(`max_page_count=${Math.max(1, Math.floor(bytes / pageBytes))}`);
+    const connection = this.#open();
+    const pageBytes = Number(connection.pragma('page_size', { simple: true }));
+    connection.pragma(`max_page_count=${Math.max(1, Math.floor(bytes / pageBytes))}`);
   }
 
   close(): void {
-    this.#connection.close();
+    this.#closed = true;
+    this.#letGo();
   }
 
   #prepare(sql: string): Database.Statement<Parameter[], unknown> {
+    const connection = this.#open();
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
-      statement = this.#connection.prepare<Parameter[], unknown>(sql);
+      statement = connection.prepare<Parameter[], unknown>(sql);
       this.#statements.set(sql, statement);
     }
     return statement;
+  }
+
+  #open(): Database.Database {
+    if (this.#connection !== undefined) return this.#connection;
+    if (this.#closed) throw new StammkundeError('DATA_UNWRITABLE', `${this.file} is closed`);
+    this.#connection = openJournalFile(this.file, this.#key, () => {
+      throw new StammkundeError('JRN_CORRUPT', `${this.file} is gone`);
+    });
+    return this.#connection;
+  }
+
+  #letGo(): void {
+    this.#statements.clear();
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.close();
+  }
+
+  /** SQLite rolls back by itself on some errors, a full disk among them; a disk that fails may fail here too. */
+  #rollBack(connection: Database.Database): void {
+    try {
+      if (connection.inTransaction) connection.exec('ROLLBACK');
+    } catch {
+      this.#trusted = false;
+    }
+  }
+
+  /** At once, so that the refused transaction lies in the log no longer than it must; else before the next write. */
+  #tryToRenew(): void {
+    try {
+      this.#renew();
+    } catch {
+      // Still not to be trusted: the next write says why.
+    }
+  }
+
+  #renew(): void {
+    try {
+      // This connection's memory of the log ends before what was refused; one opened anew would read it as well.
+      const [result] = this.#connection?.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }?];
+      if (result !== undefined && result.busy !== 0)
+        throw new StammkundeError('DATA_UNWRITABLE', `${this.file} cannot be written anew`);
+      this.#letGo();
+      this.#open();
+      this.#checkReopened();
+      this.#trusted = true;
+    } catch (error) {
+      throw journalFault(error, this.file);
+    }
   }
 }

@@ -14,11 +14,16 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3-multiple-ciphers';
 import { ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
 import { KEY_BYTES } from '../../foundation/secret-file.ts';
-import { APPLICATION_ID, LAYOUT, SCHEMA } from './journal-schema.ts';
+import { APPLICATION_ID, INDEXES, LAYOUT, SCHEMA } from './journal-schema.ts';
 import { journalFault } from './journal-fault.ts';
 
 const PAGE_BYTES = 4096;
 const MARK_BYTES = 16;
+/**
+ * A longer file is not read as a whole at the start, which would take the longer the longer the till was alone. Each
+ * page is authenticated whenever it is read, and an audit reads all.
+ */
+const CHECKED_PAGES = 4_096;
 
 /** What a journal starts with: whose it is, and the hash its first entry continues. */
 export interface Genesis {
@@ -48,6 +53,8 @@ export function openJournalFile(file: string, key: Uint8Array, genesis: () => Ge
           `${file} has layout ${String(layout)}, this program knows ${LAYOUT}`,
         );
       }
+      database.exec(INDEXES);
+      if (Number(database.pragma('page_count', { simple: true })) > CHECKED_PAGES) return;
       const verdict: unknown = database.pragma('quick_check(1)', { simple: true });
       if (verdict !== 'ok')
         throw new StammkundeError('JRN_CORRUPT', `${file} is damaged: ${String(verdict)}`);
@@ -68,6 +75,7 @@ function create(file: string, key: Uint8Array, genesis: Genesis): void {
     fresh.pragma(`application_id=${APPLICATION_ID}`);
     fresh.pragma(`user_version=${LAYOUT}`);
     fresh.exec(SCHEMA);
+    fresh.exec(INDEXES);
     fresh
       .prepare('INSERT INTO chain VALUES(1, ?, ?, 0, ?, 0, 0, 0, 0)')
       .run(genesis.till, genesis.incarnation, genesis.hash);

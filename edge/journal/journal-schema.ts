@@ -71,3 +71,9 @@ WHEN NEW.till IS NOT OLD.till OR NEW.incarnation IS NOT OLD.incarnation
   OR NEW.urgent_version < OLD.urgent_version
 BEGIN SELECT RAISE(ABORT, 'a journal keeps its owner and its counters only grow'); END;
 `;
+
+/** What later versions look up by. Older programs keep it without knowing, so it is no other layout. */
+export const INDEXES = `
+CREATE INDEX IF NOT EXISTS entry_of_link ON entry(seq)
+WHERE kind IN ('credential.linked', 'credential.unlinked');
+`;

@@ -80,6 +80,7 @@ export class Journal implements Closable {
     this.#confirmedSeq = chain.confirmed_seq;
     this.#last = this.#readLast();
     this.#marked = this.#readMark();
+    database.whenReopened(() => this.#checkReopened());
     this.openSales = new OpenSales(database, (transaction, within) => this.append(transaction, within));
   }
 
@@ -173,7 +174,7 @@ export class Journal implements Closable {
     limit: number,
   ): readonly { readonly seq: number; readonly linkId: string; readonly kind: string }[] {
     return this.#database.rows(
-      `SELECT seq, sale_id AS linkId, kind FROM entry WHERE seq > ? AND kind LIKE 'credential.%'
+      `SELECT seq, sale_id AS linkId, kind FROM entry WHERE seq > ? AND kind IN ('credential.linked', 'credential.unlinked')
        ORDER BY seq DESC LIMIT ?`,
       this.#confirmedSeq,
       limit,
@@ -208,7 +209,10 @@ export class Journal implements Closable {
       throw new ProgrammerError(`${upToSeq} is beyond the last entry ${this.#last.seq}`);
     this.#serverTime = Math.max(this.#serverTime, serverTime);
     const confirmed = Math.max(upToSeq, this.#confirmedSeq);
-    const marks = confirmed > this.#marked.seq && serverTime >= this.#marked.serverTime + MARK_EVERY_MS;
+    const sinceMark = serverTime - this.#marked.serverTime;
+    // A server whose clock was ahead for a while must not end retention for as long.
+    const marks =
+      confirmed > this.#marked.seq && (sinceMark >= MARK_EVERY_MS || sinceMark < -CLOCKS_AGREE_MS);
     if (!marks && confirmed === this.#confirmedSeq) return;
     this.#database.transact(() => {
       this.#database.run('UPDATE chain SET confirmed_seq = ?', confirmed);
@@ -300,6 +304,21 @@ export class Journal implements Closable {
         this.#options.log.error({ event: 'journal.listener-failed', error: asError(error) });
       }
     }
+  }
+
+  /** @throws StammkundeError JRN_CORRUPT when the file does not hold what was answered for */
+  #checkReopened(): void {
+    const { seq, hash } = this.#readLast();
+    if (
+      seq !== this.#last.seq ||
+      hash !== this.#last.hash ||
+      this.#chain().confirmed_seq !== this.#confirmedSeq
+    )
+      throw new StammkundeError(
+        'JRN_CORRUPT',
+        `${this.#options.file} ends with entry ${seq} after a failed write, and ${this.#last.seq} was kept`,
+      );
+    this.#options.log.warn({ event: 'journal.reopened', lastSeq: seq });
   }
 
   #chain(): ChainRow {
