@@ -45,7 +45,7 @@ export type CutOff = 'epoch' | 'expired';
 interface CaughtUp {
   readonly askedAt: Instant;
   readonly position: FeedPosition;
-  /** Documents came since it was last caught up. */
+  /** Documents came since it was last caught up, or it is the first time. */
   readonly changed: boolean;
 }
 
@@ -82,7 +82,8 @@ export class CollectionFollower<C extends ReplicaCollection> {
   #asking = 0;
   /** Where the last page handed to RxDB ends. */
   #handedOut: FeedPosition | undefined;
-  #changed = false;
+  /** Documents may be others than when it was last caught up: at first nobody knows what came before. */
+  #changed = true;
   /** The page that was handed out and is not known to be stored. */
   #unstored: { readonly upTo: FeedPosition; readonly stored: PromiseWithResolvers<void> } | undefined;
   #observesCheckpoints = false;

@@ -80,6 +80,8 @@ export class CustomerReplica implements Closable {
   #target: ReadTarget | null = null;
   #programme: ProgrammeDocument | undefined;
   #offers: readonly OfferDocument[] = [];
+  /** The programme and the offers are those of the file; false while they could not be read from it. */
+  #hasReadRules = false;
   #status: ReplicaStatus = {
     writer: 'starting',
     caughtUpAt: null,
@@ -287,8 +289,8 @@ export class CustomerReplica implements Closable {
       readFrom: async (read) => {
         if (isCurrent()) this.#readFrom(read);
       },
-      onCaughtUp: (collection, position) => {
-        if (isCurrent()) this.#onCaughtUp(collection, position);
+      onCaughtUp: (collection, position, changed) => {
+        if (isCurrent()) this.#onCaughtUp(collection, position, changed);
       },
       onStatus: (status) => {
         if (!isCurrent()) return;
@@ -382,7 +384,7 @@ export class CustomerReplica implements Closable {
     this.#reader = undefined;
   }
 
-  #onCaughtUp(collection: ReplicaCollection, position: FeedPosition): void {
+  #onCaughtUp(collection: ReplicaCollection, position: FeedPosition, changed: boolean): void {
     switch (collection) {
       case 'credentials':
       case 'customers':
@@ -390,7 +392,8 @@ export class CustomerReplica implements Closable {
         break;
       case 'offers':
       case 'programme':
-        this.#readRules();
+        // All of them are parsed on the thread that serves scans.
+        if (changed || !this.#hasReadRules) this.#readRules();
         break;
     }
   }
@@ -398,8 +401,10 @@ export class CustomerReplica implements Closable {
   #readRules(): void {
     const reader = this.#reader;
     if (reader === undefined) return;
+    this.#hasReadRules = false;
     try {
       [this.#programme, this.#offers] = [reader.programme(), reader.offers()];
+      this.#hasReadRules = true;
     } catch (error) {
       if (isFault(error, 'REP_CORRUPT')) this.#onUnreadable(error);
       // The rules of before stay in force: who customers are does not depend on an offer nobody can read.

@@ -308,7 +308,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     const { note } = generation.replica;
     // While another generation takes its place, what lies over this one must stay: the other may not have it yet.
     if (generation.number === this.#readTarget?.generation && !this.#completing) {
-      this.#ports.listener.onCaughtUp(collection, position);
+      this.#ports.listener.onCaughtUp(collection, position, changed);
     }
     if (generation === this.#serving) {
       this.#servingNote = note;
@@ -632,7 +632,7 @@ export class ReplicaKeeper implements ReplicaWriter {
         this.#noteDifference(collection, buckets, documents);
         this.#prove(generation, collection);
         const position = generation.replica.note.positions[collection];
-        if (position !== undefined) this.#ports.listener.onCaughtUp(collection, position);
+        if (position !== undefined) this.#ports.listener.onCaughtUp(collection, position, true);
         break;
       }
       case 'diverged':

@@ -80,8 +80,11 @@ export interface WriterListener {
    * Resolves when no reader has any other file of the replica open.
    */
   readFrom(target: ReadTarget | null): Promise<void>;
-  /** The file lookups are read from holds all of a collection the server had at `position`. */
-  onCaughtUp(collection: ReplicaCollection, position: FeedPosition): void;
+  /**
+   * The file lookups are read from holds all of a collection the server had at `position`. `changed`: documents of it may
+   * be others than when this was last told, or than before the writer began.
+   */
+  onCaughtUp(collection: ReplicaCollection, position: FeedPosition, changed: boolean): void;
   onStatus(status: WriterStatus): void;
 }
 

@@ -53,8 +53,11 @@ export interface ReplicaPorts {
   onCaughtUp(collection: ReplicaCollection, position: FeedPosition, changed: boolean): void;
 }
 
-/** Documents asked for at once where nothing waits for them: half a second of writing each. */
-const LOADING_PAGE = 5_000;
+/**
+ * Documents asked for at once where nothing serves yet. A page is cloned in one piece on the thread that serves scans:
+ * of these it takes a millisecond, and larger ones load no faster.
+ */
+const LOADING_PAGE = 1_000;
 /** Documents asked for at once otherwise: writing them holds up a scan for a few milliseconds at most. */
 const SERVING_PAGE = 200;
 /** How long RxDB may take to close a database before the file is closed under it. */

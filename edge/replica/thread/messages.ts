@@ -50,7 +50,12 @@ export type FromThread =
   | { readonly kind: 'failed'; readonly error: Thrown }
   | { readonly kind: 'ask'; readonly id: number; readonly ask: Ask }
   | { readonly kind: 'read-from'; readonly id: number; readonly target: ReadTarget | null }
-  | { readonly kind: 'caught-up'; readonly collection: ReplicaCollection; readonly position: FeedPosition }
+  | {
+      readonly kind: 'caught-up';
+      readonly collection: ReplicaCollection;
+      readonly position: FeedPosition;
+      readonly changed: boolean;
+    }
   | { readonly kind: 'status'; readonly status: WriterStatus }
   | { readonly kind: 'idle'; readonly id: number }
   | { readonly kind: 'closed' }

@@ -105,7 +105,7 @@ class ThreadWriter implements ReplicaWriter {
             .then(() => this.#tell({ kind: 'reading', id: message.id }));
           break;
         case 'caught-up':
-          this.#listener.onCaughtUp(message.collection, message.position);
+          this.#listener.onCaughtUp(message.collection, message.position, message.changed);
           break;
         case 'status':
           this.#listener.onStatus(message.status);

@@ -95,7 +95,8 @@ const keeper = ReplicaKeeper.open(
       readFrom: async (target: ReadTarget | null) => {
         await question((id) => ({ kind: 'read-from', id, target }));
       },
-      onCaughtUp: (collection, position) => tell({ kind: 'caught-up', collection, position }),
+      onCaughtUp: (collection, position, changed) =>
+        tell({ kind: 'caught-up', collection, position, changed }),
       onStatus: (status) => tell({ kind: 'status', status }),
     },
   },
