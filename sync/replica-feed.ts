@@ -35,7 +35,8 @@ export class FeedClient implements Closable {
   readonly #store: { readonly store?: StoreId };
   readonly #onBehind: (collection: ReplicaCollection) => void;
   readonly #onUrgent: (urgent: FeedUrgent) => void;
-  readonly #pulled = new Map<ReplicaCollection, FeedPosition>();
+  /** The last heads that were told of. Who has pulled how far is its own knowledge: there may be several who pull. */
+  readonly #told = new Map<ReplicaCollection, FeedPosition>();
   readonly #pendingNotices = new Map<ReplicaCollection, () => void>();
   #head: FeedHead | undefined;
   #headVersion = 0;
@@ -52,7 +53,7 @@ export class FeedClient implements Closable {
     readonly maxJitterMs: number;
     /** Where the till stands: decides what its replica holds. */
     readonly store?: StoreId;
-    /** The server has changes in a collection that were not pulled yet. Must only take note. */
+    /** The head of a collection has moved: whoever pulls it may be behind. Must only take note. */
     readonly onBehind: (collection: ReplicaCollection) => void;
     /** Must hold before it returns; when it throws, the message counts as not obeyed. */
     readonly onUrgent: (urgent: FeedUrgent) => void;
@@ -106,10 +107,7 @@ export class FeedClient implements Closable {
       }
       for (const document of page.documents) documents.push(document);
       position = page.position;
-      if (!page.more || documents.length >= limit) {
-        this.#pulled.set(collection, position);
-        return { documents, position, more: page.more };
-      }
+      if (!page.more || documents.length >= limit) return { documents, position, more: page.more };
     }
   }
 
@@ -148,22 +146,21 @@ export class FeedClient implements Closable {
     this.#headVersion = statement.version;
     this.#head = statement.body;
     for (const collection of replicaCollectionNames) {
-      if (this.#isBehind(collection)) this.#noticeLater(collection, () => this.#isBehind(collection));
+      if (isBehind(this.#told.get(collection), statement.body.heads[collection])) {
+        this.#noticeLater(collection);
+      }
     }
   }
 
-  #isBehind(collection: ReplicaCollection): boolean {
-    return this.#head !== undefined && isBehind(this.#pulled.get(collection), this.#head.heads[collection]);
-  }
-
   /** One notice at a time for a collection: while it waits, further changes ride along. */
-  #noticeLater(collection: ReplicaCollection, stillWanted: () => boolean): void {
+  #noticeLater(collection: ReplicaCollection): void {
     if (this.#pendingNotices.has(collection)) return;
     const cancel = this.#clock.schedule(this.#random.next() * this.#maxJitterMs, () => {
       this.#pendingNotices.delete(collection);
-      if (!stillWanted()) return;
+      const head = this.#head?.heads[collection];
       try {
         this.#onBehind(collection);
+        if (head !== undefined) this.#told.set(collection, head);
       } catch (error) {
         this.#log.error({ event: 'feed.notice-failed', collection, error: asError(error) });
       }
@@ -179,8 +176,7 @@ export class FeedClient implements Closable {
     if (statement.version < last) {
       // It may undo what a newer one said, so it is not applied; the feed itself has the truth.
       this.#reader.reject('WIRE_EXPIRED', 'urgent', `version ${statement.version} came after ${last}`);
-      for (const collection of ['credentials', 'customers'] as const)
-        this.#noticeLater(collection, () => true);
+      for (const collection of ['credentials', 'customers'] as const) this.#noticeLater(collection);
       return;
     }
     try {
