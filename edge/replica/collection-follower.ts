@@ -35,8 +35,8 @@ interface FollowerOptions<C extends ReplicaCollection> {
   readonly onCutOff: (why: CutOff) => void;
   /** Everything up to `position` is stored; it was all the server had at `askedAt`. */
   readonly onCaughtUp: (caughtUp: CaughtUp) => void;
-  /** Where the feed goes on, when what is before was loaded otherwise. */
-  readonly loadedUpTo: FeedPosition | undefined;
+  /** Everything up to here is stored, as the replica noted. */
+  readonly storedUpTo: FeedPosition | undefined;
 }
 
 /** `epoch`: the server has another history. `expired`: it no longer knows what was deleted since. */
@@ -88,6 +88,11 @@ export class CollectionFollower<C extends ReplicaCollection> {
   #unstored: { readonly upTo: FeedPosition; readonly stored: PromiseWithResolvers<void> } | undefined;
   #observesCheckpoints = false;
   #isLost = false;
+  /**
+   * Everything up to here was stored when it was last caught up. RxDB keeps no checkpoint of a page without documents:
+   * where nothing changes, its own falls behind what the server remembers deletions of.
+   */
+  #storedUpTo: FeedPosition | undefined;
   /** Everything up to here is stored and nothing is on its way. */
   #restsAt: FeedPosition | undefined;
   /** Pages wait for the end of a turn. */
@@ -95,6 +100,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
 
   constructor(options: FollowerOptions<C>) {
     this.#options = options;
+    this.#storedUpTo = options.storedUpTo;
     this.#replication = replicateRxCollection<ReplicaDocuments[C], FeedPosition | undefined>({
       replicationIdentifier: `feed-${options.name}`,
       collection: options.collection,
@@ -104,7 +110,6 @@ export class CollectionFollower<C extends ReplicaCollection> {
       pull: {
         batchSize: 1,
         stream$: this.#notices,
-        ...(options.loadedUpTo === undefined ? {} : { initialCheckpoint: options.loadedUpTo }),
         // RxDB writes into neither, but says so for none.
         handler: async (checkpoint) => {
           this.#asking += 1;
@@ -188,7 +193,8 @@ export class CollectionFollower<C extends ReplicaCollection> {
   async #pull(after: FeedPosition | undefined): Promise<Batch<C>> {
     const { name, source, pageSize, clock, closing } = this.#options;
     const askedAt = clock.now();
-    const page = await unlessAborted(source.pull(name, after ?? null, pageSize()), closing);
+    const from = laterOf(after, this.#storedUpTo) ?? null;
+    const page = await unlessAborted(source.pull(name, from, pageSize()), closing);
     if (page === undefined) return { documents: [], checkpoint: after };
     const documents = pulledDocuments(name, page);
     if (page.more && documents.length === 0) {
@@ -244,6 +250,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
         const changed = this.#changed;
         if (this.#handedOut === position) {
           this.#changed = false;
+          this.#storedUpTo = position;
           if (this.#asking === 0) this.#restsAt = position;
         }
         onCaughtUp({ askedAt, position, changed });
@@ -254,6 +261,15 @@ export class CollectionFollower<C extends ReplicaCollection> {
       },
     );
   }
+}
+
+/** Positions of two histories do not compare: then it is RxDB's own that tells the server where the till stands. */
+function laterOf(
+  checkpoint: FeedPosition | undefined,
+  stored: FeedPosition | undefined,
+): FeedPosition | undefined {
+  if (checkpoint === undefined || stored === undefined) return checkpoint ?? stored;
+  return checkpoint.epoch === stored.epoch && isBehind(checkpoint, stored) ? stored : checkpoint;
 }
 
 /** The outcome of `work`, or undefined as soon as the signal is aborted. */

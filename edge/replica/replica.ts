@@ -257,7 +257,7 @@ export class Replica implements Closable {
       },
       onCaughtUp: ({ askedAt, position, changed }) =>
         this.#noteCaughtUp(name, { askedAt, position, changed }),
-      loadedUpTo: this.#note.positions[name],
+      storedUpTo: this.#note.positions[name],
     });
   }
 
