@@ -249,6 +249,24 @@ export const errorCodes = {
     'The basket’s amounts do not add up or mix currencies',
     'Send line totals that are quantity × unit price less discount',
   ],
+  RETURN_LINE_UNKNOWN: ['The sale has no such line', 'Return lines by the ids they had in the sale'],
+  RETURN_QUANTITY: ['A returned quantity is not above zero', 'Send what came back as a positive quantity'],
+  RETURN_TOO_MUCH: [
+    'More of a line was returned than was bought and not yet returned',
+    'Nothing was taken back for this return; look at the earlier returns of the sale',
+  ],
+  RETURN_UNPOSTED: [
+    'This server does not post returns of single lines',
+    'Update the server; the entry is kept in the till’s journal',
+  ],
+  BURN_OFF: ['The programme lets nothing be paid with points', 'Set burn in the programme to allow it'],
+  BURN_STEP: ['The points are no multiple of the programme’s step', 'Round down to a whole step'],
+  BURN_TOO_FEW: ['Fewer points than the programme redeems', 'Redeem at least burn.minPoints'],
+  BURN_TOO_MUCH: [
+    'The points are worth more than may be paid with points of this basket',
+    'Redeem no more than the basket’s highest number of points',
+  ],
+  BURN_BALANCE: ['The customer has fewer usable points', 'Redeem no more than the balance'],
   SALE_LIMIT: ['Too many sales are open on this till', 'Complete or void open sales'],
   CARD_UNKNOWN: [
     'The card belongs to nobody, by the word of the server or of a complete replica',

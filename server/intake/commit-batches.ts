@@ -153,6 +153,9 @@ async function enter(
       case 'sale.voided':
         voids.push({ ...place, transaction });
         break;
+      case 'sale.returned':
+        // Refused as its body was read.
+        break;
       case 'credential.linked':
       case 'credential.unlinked': {
         await flush();

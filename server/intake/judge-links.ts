@@ -46,6 +46,7 @@ export function linkOf(judgement: Judgement): CredentialLinked | CredentialUnlin
       return transaction;
     case 'sale.completed':
     case 'sale.voided':
+    case 'sale.returned':
       return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { addsUp } from '../../sync/contract/basket.ts';
 import { holdsPaymentCard } from '../../sync/contract/basket-payment-card.ts';
+import { findPaymentCard } from '../../sync/contract/payment-card.ts';
 import { Transaction } from '../../sync/contract/transaction.ts';
 
 export type Body =
@@ -23,6 +24,10 @@ export function readBody(body: string): Body {
   }
   if (transaction.kind === 'sale.completed' && holdsPaymentCard(transaction.basket)) {
     return { kind: 'refused', code: 'PAN_REJECTED' };
+  }
+  if (transaction.kind === 'sale.returned') {
+    const holdsCard = transaction.lines.some(({ lineId }) => findPaymentCard(lineId) !== undefined);
+    return { kind: 'refused', code: holdsCard ? 'PAN_REJECTED' : 'RETURN_UNPOSTED' };
   }
   return { kind: 'transaction', transaction };
 }

@@ -1,5 +1,9 @@
 import { z } from 'zod';
-import { AmountMinor, Currency } from './money.ts';
+import { AmountMinor, Currency, Tender } from './money.ts';
+
+export const LINES_MAX = 2_000;
+/** A million pieces of one line. */
+export const QUANTITY_MILLI_MAX = 1_000_000_000;
 
 /** One line of a basket as the POS prices it. */
 export const BasketLine = z.strictObject({
@@ -8,17 +12,25 @@ export const BasketLine = z.strictObject({
   category: z.string().min(1).max(64).optional().describe('Merchandise category, as offers name it'),
   quantityMilli: z
     .int()
-    .min(-1_000_000_000)
-    .max(1_000_000_000)
+    .min(-QUANTITY_MILLI_MAX)
+    .max(QUANTITY_MILLI_MAX)
     .describe('Thousandths of a piece, kilogram or metre; 1000 = one piece'),
   totalMinor: AmountMinor.describe('What the line costs after its own discounts, in minor units'),
 });
 
+/** What was paid in one way, without the change given back. */
+const Payment = z.strictObject({ tender: Tender, amountMinor: z.int().min(1).max(1_000_000_000_000) });
+
 /** A whole basket; sent whole each time, so a repeated or late call cannot add a line twice. */
 export const Basket = z.strictObject({
   currency: Currency,
-  lines: z.array(BasketLine).max(2_000),
+  lines: z.array(BasketLine).max(LINES_MAX),
   totalMinor: AmountMinor.describe('Sum of all line totals'),
+  payments: z
+    .array(Payment)
+    .max(20)
+    .optional()
+    .describe('How it is paid, as far as known; the rest earns as no way to pay in particular'),
 });
 
 export type BasketLine = z.infer<typeof BasketLine>;

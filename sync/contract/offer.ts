@@ -103,11 +103,13 @@ export function discountOf(offer: OfferDocument, basket: Basket): number {
   }
 }
 
-function isAboutArticles(offer: OfferDocument): boolean {
+/** True for an offer about certain lines only. */
+export function isAboutArticles(offer: OfferDocument): boolean {
   return offer.articles !== undefined || offer.categories !== undefined;
 }
 
-function isMeant(offer: OfferDocument, line: BasketLine): boolean {
+/** True for a line of an article or a category the offer names. */
+export function isMeant(offer: OfferDocument, line: BasketLine): boolean {
   return (
     offer.articles?.includes(line.article) === true ||
     (line.category !== undefined && offer.categories?.includes(line.category) === true)

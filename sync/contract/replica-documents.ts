@@ -5,6 +5,15 @@ import { ConsentText } from './consent.ts';
 import { identifierKinds } from './credential.ts';
 import { InstantMs, Uuid } from './ids.ts';
 import { Currency } from './money.ts';
+import {
+  BurnRules,
+  EarnRules,
+  LateCreditRules,
+  PointsRules,
+  RedemptionRules,
+  TierQualification,
+} from './programme/programme-rules.ts';
+import { refuseUnreachableTiers } from './programme/tiers.ts';
 import { ReplicaScope } from './replica-scope.ts';
 import { holdsNoPaymentCard, NO_PAYMENT_CARD, plainText } from './plain-text.ts';
 
@@ -89,19 +98,23 @@ export const ProgrammeDocument = z.strictObject({
     .max(PROGRAMME_VERSION_MAX)
     .describe('Grows with every change; entries name the version they were calculated with'),
   currency: Currency,
-  earn: z.strictObject({
-    points: z.int().min(0).max(10_000),
-    perMinor: z
-      .int()
-      .min(1)
-      .max(1_000_000)
-      .describe('points are earned for each full perMinor of the eligible total'),
-    excludedCategories: z.array(plainText(64)).max(200),
-  }),
+  earn: EarnRules,
+  burn: BurnRules.optional().describe('Absent: nothing is paid with points'),
+  points: PointsRules.optional().describe('Absent: points can be used at once and for ever'),
+  redemption: RedemptionRules.optional(),
+  lateCredit: LateCreditRules.optional().describe('Absent: only a card shown with the sale earns'),
   tiers: z
-    .array(z.strictObject({ id: plainText(32).min(1), name: Text, earnPercent: z.int().min(0).max(10_000) }))
+    .array(
+      z.strictObject({
+        id: plainText(32).min(1),
+        name: Text,
+        earnPercent: z.int().min(0).max(10_000),
+        qualify: TierQualification.optional().describe('Absent: the first tier, or one given by hand'),
+      }),
+    )
     .min(1)
-    .max(20),
+    .max(20)
+    .superRefine(refuseUnreachableTiers),
   staleAfterMs: z
     .int()
     .min(60_000)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Basket } from './basket.ts';
+import { Basket, BasketLine, LINES_MAX, QUANTITY_MILLI_MAX } from './basket.ts';
 import { BLIND_INDEX_PATTERN } from './blind-index.ts';
 import { identifierKinds, trustLevels } from './credential.ts';
 import { InstantMs, StoreId, Uuid } from './ids.ts';
@@ -24,6 +24,11 @@ export const EarnedPoints = z.strictObject({
     .describe('0 when the till had no programme yet'),
   base: z.int(),
   bonuses: z.array(z.strictObject({ offerId: z.string().max(64), points: z.int() })).max(100),
+  parts: z
+    .array(z.int().min(0))
+    .max(LINES_MAX)
+    .optional()
+    .describe('Points of each line of the basket, in its order; lines past its end carry none'),
 });
 export type EarnedPoints = z.infer<typeof EarnedPoints>;
 
@@ -47,25 +52,56 @@ export const SaleVoided = z.strictObject({
   ),
 });
 
+/**
+ * Goods of a completed sale that came back. The sale may be another till’s or another store’s, and may reach the server
+ * later than this.
+ */
+export const SaleReturned = z.strictObject({
+  kind: z.literal('sale.returned'),
+  returnId: Uuid,
+  saleId: Uuid.describe('The sale the goods were bought in'),
+  storeId: StoreId,
+  at: InstantMs,
+  lines: z
+    .array(
+      z.strictObject({
+        lineId: BasketLine.shape.id,
+        quantityMilli: z.int().min(1).max(QUANTITY_MILLI_MAX),
+      }),
+    )
+    .min(1)
+    .max(LINES_MAX),
+  reversed: z
+    .int()
+    .min(0)
+    .nullable()
+    .describe('Points taken back as the till showed them; null when it did not have the sale'),
+});
+
 /** Everything a till can put into its journal. */
 export const Transaction = z.discriminatedUnion('kind', [
   SaleCompleted,
   SaleVoided,
+  SaleReturned,
   CredentialLinked,
   CredentialUnlinked,
 ]);
 export type Transaction = z.infer<typeof Transaction>;
 export type SaleCompleted = z.infer<typeof SaleCompleted>;
 export type SaleVoided = z.infer<typeof SaleVoided>;
-/** A transaction of a sale. */
+export type SaleReturned = z.infer<typeof SaleReturned>;
+/** A transaction that ends a sale. */
 export type SaleTransaction = SaleCompleted | SaleVoided;
 
-/** What a transaction is about: its sale or its link. A subject has one entry of each kind. */
+/** What a transaction is about: its sale, return or link. A subject has one entry of each kind. */
 export function subjectOf(transaction: Transaction): string {
   switch (transaction.kind) {
     case 'sale.completed':
     case 'sale.voided':
       return transaction.saleId;
+    // A sale may be returned in many parts; each is an entry of its own.
+    case 'sale.returned':
+      return transaction.returnId;
     case 'credential.linked':
     case 'credential.unlinked':
       return transaction.linkId;

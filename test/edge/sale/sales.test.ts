@@ -88,7 +88,12 @@ describe('a sale', () => {
         at: clock.now(),
         basket: basketOf(700, 350),
         customer: { index: 'A'.repeat(43), kind: 'card', trust: 'L1', customerId: CUSTOMER_ID },
-        earned: { programmeVersion: 3, base: 20, bonuses: [{ offerId: 'bonus-50', points: 50 }] },
+        earned: {
+          programmeVersion: 3,
+          base: 20,
+          bonuses: [{ offerId: 'bonus-50', points: 50 }],
+          parts: [46, 24],
+        },
       },
     ]);
     expect(told.map((sale) => sale.status)).toEqual(['open', 'open', 'open', 'completed']);

@@ -66,6 +66,7 @@ describe('bonuses', () => {
         { offerId: 'fifty', points: 50 },
         { offerId: 'triple', points: 30 },
       ],
+      parts: [110],
     });
     expect(totalPoints(earned)).toBe(110);
   });
