@@ -12,6 +12,7 @@ import { FeedPosition, isBehind } from '../../sync/contract/feed.ts';
 import type { ReplicaCollection, ReplicaDocuments } from '../../sync/contract/replica-documents.ts';
 import type { FeedSource } from './feed-source.ts';
 import { pulledDocuments } from './pulled-documents.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** Between failed pulls; a notice from the server cuts the wait short. */
 const PULL_RETRY = { firstMs: 500, maxMs: 30_000 } as const;
@@ -270,14 +271,4 @@ function laterOf(
 ): FeedPosition | undefined {
   if (checkpoint === undefined || stored === undefined) return checkpoint ?? stored;
   return checkpoint.epoch === stored.epoch && isBehind(checkpoint, stored) ? stored : checkpoint;
-}
-
-/** The outcome of `work`, or undefined as soon as the signal is aborted. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => resolve(undefined);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -9,6 +9,7 @@ import type { ReplicaDocuments } from '../../../sync/contract/replica-documents.
 import { snapshotCollections } from '../../../sync/contract/snapshot.ts';
 import type { SnapshotChunk, SnapshotCollection, SnapshotManifest } from '../../../sync/contract/snapshot.ts';
 import type { SqliteStore } from '../storage/store.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { ChunkDocuments } from './chunk-documents.ts';
 import { SeedMarks } from './seed-marks.ts';
 import { continueWith } from './seed-plan.ts';
@@ -132,7 +133,8 @@ class Seeding {
     for (let failures = 0; !signal.aborted;) {
       let delayMs = retryDelayMs(RETRY, failures, random);
       try {
-        const answer = await source.offer(this.#marks.plan()?.manifest.id ?? null);
+        const answer = await unlessAborted(source.offer(this.#marks.plan()?.manifest.id ?? null), signal);
+        if (answer === undefined) break;
         if (answer.offer === 'ready') return this.#adopt(answer.manifest);
         if (answer.offer === 'none') return { kind: 'none' };
         this.#meter.phase('waiting');
@@ -143,7 +145,9 @@ class Seeding {
         unanswered = isFault(error, 'BUS_TIMEOUT') ? unanswered + 1 : 0;
         if (!isOffline(error))
           log.warn({ event: 'replica.seed.offer_failed', failures, error: asError(error) });
-        if (unanswered >= UNANSWERED_MAX || isFault(error, 'REQ_REFUSED')) return { kind: 'none' };
+        // Who offered what is half loaded knows the question: it is slow, and what is loaded is worth the wait.
+        const isUnknown = unanswered >= UNANSWERED_MAX && this.#marks.progress() === undefined;
+        if (isUnknown || isFault(error, 'REQ_REFUSED')) return { kind: 'none' };
       }
       await sleep(clock, delayMs, signal);
     }

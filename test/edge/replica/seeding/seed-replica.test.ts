@@ -198,6 +198,49 @@ test('with no snapshot offered, nothing is loaded and the till pulls', async () 
   expect(file.stores.credentials.liveCount()).toBe(0);
 });
 
+test('a server that does not answer for long makes no till drop the half it has loaded', async () => {
+  const file = await opened();
+  const server = new SnapshotServer(base);
+  const closing = new AbortController();
+  let left = 10;
+  const counting = onBulkLoad(file, () => {
+    left -= 1;
+    if (left === 0) closing.abort();
+  });
+  await seed({ ...file, stores: counting }, server, { signal: closing.signal });
+  const half = file.stores.credentials.liveCount();
+  expect(half).toBeGreaterThan(0);
+  const before = server.fetched.length;
+  let unanswered = 0;
+  server.answer = () => {
+    if (unanswered === 10) return server.ready();
+    unanswered += 1;
+    throw new StammkundeError('BUS_TIMEOUT', 'no answer');
+  };
+  const clock = new ManualClock();
+  expect((await whileTimePasses(clock, seed(file, server, { clock }))).kind).toBe('loaded');
+  expect(unanswered).toBe(10);
+  expect(differences(file, base)).toEqual([]);
+  // What was loaded was not fetched again but for the chunk it was in, and the one on its way.
+  expect(server.fetched.length - before).toBeLessThan(server.manifest.chunks.length);
+  expect(server.fetched.length).toBeLessThanOrEqual(server.manifest.chunks.length + 2);
+});
+
+test('closing does not wait for the answer to an offer', async () => {
+  const file = await opened();
+  const server = new SnapshotServer(base);
+  const asked = Promise.withResolvers<void>();
+  server.answer = () => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  const closing = new AbortController();
+  const seeding = seed(file, server, { signal: closing.signal });
+  await asked.promise;
+  closing.abort();
+  expect(await seeding).toEqual({ kind: 'stopped' });
+});
+
 test('a file that was filled page by page is not touched', async () => {
   const file = await opened();
   file.stores.credentials.bulkLoad([...base.credentials.values()].slice(0, 10));
