@@ -141,9 +141,8 @@ export class JournalDatabase {
   #renew(): void {
     try {
       // This connection's memory of the log ends before what was refused; one opened anew would read it as well.
-      const [result] = this.#connection?.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }?];
-      if (result !== undefined && result.busy !== 0)
-        throw new StammkundeError('DATA_UNWRITABLE', `${this.file} cannot be written anew`);
+      const busy: unknown = this.#connection?.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) ?? 0;
+      if (busy !== 0) throw new StammkundeError('DATA_UNWRITABLE', `${this.file} cannot be written anew`);
       this.#letGo();
       this.#open();
       this.#checkReopened();

@@ -81,10 +81,24 @@ function create(file: string, key: Uint8Array, genesis: Genesis): void {
       .run(genesis.till, genesis.incarnation, genesis.hash);
     fresh.exec('COMMIT');
   });
-  // Closing moves the WAL into the file and removes it.
-  database.close();
+  closeWhole(database, unfinished);
   renameSync(unfinished, file);
   syncFolder(dirname(file));
+}
+
+/**
+ * Closes a database so that it is in its file alone, on the disk. SQLite itself says nothing of a WAL that it could not
+ * move into the file when closing.
+ * @throws StammkundeError DATA_UNWRITABLE, and what SQLite throws
+ */
+function closeWhole(database: Database.Database, file: string): void {
+  try {
+    database.pragma('wal_checkpoint(TRUNCATE)');
+  } finally {
+    database.close();
+  }
+  if (existsSync(`${file}-wal`))
+    throw new StammkundeError('DATA_UNWRITABLE', `${file} could not be written as a whole`);
 }
 
 function connect(
