@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { devNull } from 'node:os';
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Clock } from '../foundation/clock.ts';
 import type { Closable } from '../foundation/lifecycle.ts';
 
@@ -66,7 +66,12 @@ export class ChildProgram implements Closable {
     try {
       const child = spawn(
         process.execPath,
-        ['--import', endWithParent(), projectPath(options.program), ...options.args],
+        [
+          '--import',
+          pathToFileURL(projectPath('bin/end-with-parent.js')).href,
+          projectPath(options.program),
+          ...options.args,
+        ],
         { stdio: ['pipe', log, log, ...terminalsHiddenBy(nothing)], detached: true },
       );
       return new ChildProgram(options.name, options.logPath, child, options.clock);
@@ -125,10 +130,6 @@ export class ChildProgram implements Closable {
 function projectPath(path: string): string {
   const root = import.meta.url.endsWith('.ts') ? '../' : '../../';
   return resolve(fileURLToPath(new URL(root, import.meta.url)), path);
-}
-
-function endWithParent(): string {
-  return new URL(`./end-with-parent${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href;
 }
 
 /**
