@@ -114,4 +114,36 @@ describe('a generation loaded from a snapshot', () => {
     await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
     expectSame(keeper, server);
   });
+
+  test('whose chunks are wrong for good is loaded page by page; the next one tries a snapshot again', async () => {
+    const server = shopServer(40);
+    const good = snapshotOf(server);
+    let spoilt = true;
+    let offers = 0;
+    const snapshots: SnapshotQuestions = {
+      ask: async (question) => {
+        const answer = await good.ask(question);
+        if ('offer' in answer) offers += 1;
+        return spoilt && 'bytes' in answer
+          ? { ...answer, bytes: Buffer.alloc(Buffer.from(answer.bytes, 'base64').length).toString('base64') }
+          : answer;
+      },
+    };
+    const { keeper, log } = await openKeeper();
+    keeper.follow(sourceWith(server, snapshots));
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    expectSame(keeper, server);
+    expect(log.lines.find(({ event }) => event === 'replica.seed.failed')).toMatchObject({
+      error: { code: 'REP_CHUNK_WRONG' },
+    });
+    expect(log.count('replica.seed.failed')).toBe(1);
+    expect(log.count('replica.seeded')).toBe(0);
+    expect(offers).toBe(3);
+    expect(server.asks('customers')[0]?.after).toBeNull();
+    spoilt = false;
+    keeper.reseed();
+    await eventually(() => expect(log.count('replica.seeded')).toBe(1));
+    await eventually(() => expect(log.count('replica.replaced')).toBe(2));
+    expectSame(keeper, server);
+  });
 });

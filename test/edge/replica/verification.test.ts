@@ -167,6 +167,41 @@ describe('a till', () => {
     expectSame(keeper, server);
   });
 
+  test('that is told too much has changed asks again once it has caught up, and once a minute at most', async () => {
+    const { clock, server, keeper } = await serving(20);
+    const then = keeper.status.verifiedAt ?? 0;
+    const ranges = server.ranges.bind(server);
+    let isBehind = true;
+    server.ranges = async (...asked) => {
+      const answer = await ranges(...asked);
+      return isBehind ? { kind: 'feed.ranges', behind: true } : answer;
+    };
+    const compared = (): number => server.compared.filter((name) => name === 'customers').length;
+    await clock.advance(60_000);
+    const first = compared();
+    server.put('customers', customer(3, { tier: 'gold' }));
+    keeper.resync();
+    await advanceUntil(clock, 100, () => compared() === first + 1);
+    // Told nothing new, it asks nothing again.
+    await clock.advance(10 * 60_000);
+    await settle();
+    expect(compared()).toBe(first + 1);
+    // Two minutes of polls.
+    for (let polls = 0; polls < 12; polls += 1) {
+      await clock.advance(10_000);
+      keeper.resync();
+      await eventually(() => expect(keeper.caughtUpAt).toBe(clock.now()));
+    }
+    expect(compared()).toBeGreaterThan(first + 1);
+    expect(compared()).toBeLessThanOrEqual(first + 4);
+    expect(keeper.status.verifiedAt).toBe(then);
+    isBehind = false;
+    await clock.advance(60_000);
+    keeper.resync();
+    await advanceUntil(clock, 100, () => compared() > first + 1);
+    await advanceUntil(clock, 1_000, () => (keeper.status.verifiedAt ?? 0) > then);
+  });
+
   test('without a network stays what it is, and compares when it is back', async () => {
     const { clock, server, keeper, log } = await serving(20);
     const then = keeper.status.verifiedAt ?? 0;
