@@ -45,36 +45,34 @@ export function evaluateSale(
   const weights = earningWeights(programme.earn, basket);
   const base = basePoints(programme, weights, circumstances.customer?.tier);
   const views = offers
-    .map((offer): OfferView & { readonly offer: OfferDocument } => {
+    .map((offer): { readonly offer: OfferDocument; readonly view: OfferView } => {
       const whyNot = reasonsAgainst(offer, circumstances);
       const applies = whyNot.length === 0;
-      return {
-        offer,
-        offerId: offer.id,
-        title: offer.title,
-        applies,
-        bonusPoints: applies && basket.totalMinor > 0 ? Math.min(SALE_POINTS_MAX, bonusOf(offer, base)) : 0,
-        discountMinor: applies ? discountOf(offer, basket) : 0,
-        whyNot,
-      };
+      const bonusPoints =
+        applies && basket.totalMinor > 0 ? Math.min(SALE_POINTS_MAX, bonusOf(offer, base)) : 0;
+      const discountMinor = applies ? discountOf(offer, basket) : 0;
+      const view = { offerId: offer.id, title: offer.title, applies, bonusPoints, discountMinor, whyNot };
+      return { offer, view };
     })
-    .toSorted((a, b) => Number(b.applies) - Number(a.applies) || compare(a.offerId, b.offerId));
+    .toSorted(
+      ({ view: a }, { view: b }) => Number(b.applies) - Number(a.applies) || compare(a.offerId, b.offerId),
+    );
   const bonuses: { offerId: string; points: number }[] = [];
   const parts = [allot(base, basket, [weights.lines])];
   let room = SALE_POINTS_MAX - base;
-  for (const { offer, offerId, bonusPoints } of views) {
-    const points = Math.min(room, bonusPoints);
+  for (const { offer, view } of views) {
+    const points = Math.min(room, view.bonusPoints);
     if (points === 0 || bonuses.length === BONUSES_MAX) continue;
     room -= points;
-    bonuses.push({ offerId, points });
+    bonuses.push({ offerId: offer.id, points });
     parts.push(allot(points, basket, weightsOf(offer, weights, basket)));
   }
   const earned = { programmeVersion: programme.version, base, bonuses };
-  const onLines = basket.lines.map((_, i) => parts.reduce((sum, part) => sum + (part[i] ?? 0), 0));
+  const onLines = basket.lines.map((_line, i) => parts.reduce((sum, part) => sum + (part[i] ?? 0), 0));
   const last = onLines.findLastIndex((points) => points > 0);
   return {
     earned: last === -1 ? earned : { ...earned, parts: onLines.slice(0, last + 1) },
-    offers: views.map(({ offer: _, ...view }) => view),
+    offers: views.map(({ view }) => view),
   };
 }
 

@@ -259,8 +259,14 @@ export function giveBack(
   if (open > 0) {
     const { id, earnedAt, expiresAt } = what.fresh;
     book.insert({
-      ...{ id, earnedAt, expiresAt, vestsAt: earnedAt, points: open, remaining: open },
-      ...{ expired: 0, pending: false },
+      id,
+      earnedAt,
+      expiresAt,
+      vestsAt: earnedAt,
+      points: open,
+      remaining: open,
+      expired: 0,
+      pending: false,
     });
     book.move(id, open, 'redeemed', 'member');
   }

@@ -68,8 +68,12 @@ describe('a redemption', () => {
       })
       .map(({ points, minor, steps, least, maxPercent }) =>
         BurnRules.parse({
-          ...{ points, minor, maxPercent, excludedCategories: ['tobacco'] },
-          ...{ stepPoints: steps * points, minPoints: least * steps * points },
+          points,
+          minor,
+          maxPercent,
+          excludedCategories: ['tobacco'],
+          stepPoints: steps * points,
+          minPoints: least * steps * points,
         }),
       );
     const amounts = fc.array(fc.tuple(fc.integer({ min: -1_000, max: 100_000_000_000 }), fc.boolean()), {
@@ -87,8 +91,10 @@ describe('a redemption', () => {
         expect(more.kind).toBe('refused');
         expect(minor).toBe(valueOf(some, points));
         expect(BigInt(minor) * BigInt(some.points)).toBe(BigInt(points) * BigInt(some.minor));
-        if (points > 0)
-          expect(judgeBurn(some, basket, points, held)).toEqual({ kind: 'fits', points, minor });
+        const verdict = judgeBurn(some, basket, points, held);
+        expect(verdict).toEqual(
+          points > 0 ? { kind: 'fits', points, minor } : { kind: 'refused', code: 'BURN_TOO_FEW' },
+        );
         expect(minor * 100).toBeLessThanOrEqual(Math.max(0, basket.totalMinor * some.maxPercent));
         expect(redeemedParts(some, basket, points).reduce((sum, part) => sum + part, 0)).toBe(points);
       }),

@@ -69,7 +69,9 @@ describe('expiry', () => {
     const holdings = earn(NOTHING_HELD, 'a', 10, { earnedAt: 1, expiresAt: 20 });
     expect(debit(holdings, { points: 10, at: 19, overdraw: 'refuse' }, 19).kind).toBe('taken');
     expect(debit(holdings, { points: 10, at: 20, overdraw: 'refuse' }, 20)).toMatchObject({
-      ...{ kind: 'refused', usable: 0, settled: [lot('a', 10, 'member', 'expired')] },
+      kind: 'refused',
+      usable: 0,
+      settled: [lot('a', 10, 'member', 'expired')],
     });
   });
 
@@ -203,7 +205,10 @@ describe('a redemption', () => {
   test('of more than there is takes nothing, or leaves the rest owed when it was given already', () => {
     const holdings = earn(NOTHING_HELD, 'a', 10, { earnedAt: 1 });
     expect(debit(holdings, { points: 11, at: 2, overdraw: 'refuse' }, 2)).toEqual({
-      ...{ kind: 'refused', usable: 10, holdings, settled: [] },
+      kind: 'refused',
+      usable: 10,
+      holdings,
+      settled: [],
     });
     const debited = debit(holdings, { points: 11, at: 2, overdraw: 'owe' }, 2);
     expect(debited).toMatchObject({ kind: 'taken', owes: 1 });

@@ -124,7 +124,7 @@ describe('allotment', () => {
           expect(part.lineId).toBe(id);
           expect(part.points).toBeGreaterThanOrEqual(0);
           expect(part.quantityMilli).toBeLessThanOrEqual(Math.max(0, quantityMilli));
-          if (part.points > 0) expect(part.quantityMilli).toBeGreaterThan(0);
+          expect(part.points === 0 || part.quantityMilli > 0).toBe(true);
         }
       }),
       { numRuns: 2_000 },
@@ -147,7 +147,10 @@ describe('allotment', () => {
 
   test('of a sale stored without parts is by what its lines cost', () => {
     const lines = [300, 100, -50].map((totalMinor, i) => ({
-      ...{ id: `${i}`, article: `${i}`, quantityMilli: 1_000, totalMinor },
+      id: `${i}`,
+      article: `${i}`,
+      quantityMilli: 1_000,
+      totalMinor,
     }));
     const parts = saleParts({ currency: 'EUR', lines, totalMinor: 350 }, undefined, 9);
     expect(parts.lines.map(({ points }) => points)).toEqual([6, 3, 0]);
@@ -192,16 +195,15 @@ describe('returns', () => {
         parts: fc.constant(parts),
         total: fc.constant(totalPoints(earned)),
         returns: piecesOf(returnable.map(({ lineId, quantityMilli }) => ({ lineId, quantityMilli }))),
-        until: fc.nat(12),
       });
     });
     fc.assert(
-      fc.property(split, ({ parts, total, returns, until }) => {
+      fc.property(split, ({ parts, total, returns }) => {
         let returned: Returned = new Map();
         let back = 0;
-        for (const [i, lines] of returns.entries()) {
+        for (const lines of returns) {
           // Undone at any moment, a sale leaves nothing.
-          if (i === until) expect(back + takeBackRest(parts, returned)).toBe(total);
+          expect(back + takeBackRest(parts, returned)).toBe(total);
           const taken = takeBack(parts, returned, lines);
           expect(taken.kind).toBe('taken');
           if (taken.kind === 'refused') return;
@@ -214,7 +216,9 @@ describe('returns', () => {
         expect(takeBackRest(parts, returned)).toBe(parts.rest);
         for (const { lineId } of parts.lines) {
           expect(takeBack(parts, returned, [{ lineId, quantityMilli: 1 }])).toEqual({
-            ...{ kind: 'refused', code: 'RETURN_TOO_MUCH', lineId },
+            kind: 'refused',
+            code: 'RETURN_TOO_MUCH',
+            lineId,
           });
         }
       }),

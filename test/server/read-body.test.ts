@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { readBody } from '../../server/intake/read-body.ts';
+
+const returned = {
+  kind: 'sale.returned',
+  returnId: '0190f8a0-0000-7000-8000-000000000002',
+  saleId: '0190f8a0-0000-7000-8000-000000000001',
+  storeId: 'store-1',
+  at: 1_780_000_000_000,
+  lines: [{ lineId: 'l1', quantityMilli: 1_000 }],
+  reversed: null,
+};
+
+test('a return of lines is understood, and refused with a code of its own', () => {
+  expect(readBody(JSON.stringify(returned))).toEqual({ kind: 'refused', code: 'RETURN_UNPOSTED' });
+});
+
+test('a return that names a payment card number is refused as such', () => {
+  const lines = [{ lineId: '4111111111111111', quantityMilli: 1_000 }];
+  expect(readBody(JSON.stringify({ ...returned, lines }))).toEqual({ kind: 'refused', code: 'PAN_REJECTED' });
+});
