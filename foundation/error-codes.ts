@@ -217,7 +217,7 @@ export const errorCodes = {
   JRN_FULL: ['The journal holds its limit of unconfirmed entries', 'Restore the connection to the server'],
   JRN_DIVERGED: [
     'The server holds another entry under this till’s sequence',
-    'A copied or restored disk: the entry is quarantined on the server; call support',
+    'A copied or restored disk: the entries wait in quarantine; stop the till and let it rejoin, docs/journal.md',
   ],
   // Local API
   API_UNAUTHORISED: [
@@ -321,6 +321,14 @@ export const errorCodes = {
   LEDGER_REFUSED: [
     'The database does not take what an entry says; the entry is kept, nothing was posted',
     'See intake.entry_refused in the log; report it: the entry should have been refused earlier',
+  ],
+  LEDGER_REENTERED: [
+    'An entry that stands in another journal was entered once more, by a till that rejoined',
+    'Nothing: it counts once',
+  ],
+  QUARANTINE_SETTLED: [
+    'The quarantined entry was settled before, in the other way',
+    'See GET /v1/quarantine; a settlement is not changed, what was posted is adjusted',
   ],
   LEDGER_CHAIN: ['An entry does not continue the till’s hash chain', 'It is quarantined; call support'],
   KEY_TILLS_BEHIND: [

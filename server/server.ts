@@ -20,6 +20,7 @@ import { bankCardRoutes } from './api/bank-card-routes.ts';
 import { customerRoutes } from './api/customer-routes.ts';
 import { erasureRoutes } from './api/erasure-routes.ts';
 import { deviceRoutes } from './api/device-routes.ts';
+import { quarantineRoutes } from './api/quarantine-routes.ts';
 import { wipeRoutes } from './api/wipe-routes.ts';
 import { healthRoutes } from './api/health-routes.ts';
 import type { Health } from './api/health-routes.ts';
@@ -31,6 +32,7 @@ import { EmbeddedBroker } from './broker/embedded-broker.ts';
 import { SchemeCardNumbers } from './cards/card-numbers.ts';
 import { BankCards } from './cards/bank-cards.ts';
 import { Cards } from './cards/cards.ts';
+import type { TakenCard } from './cards/take-bank-card.ts';
 import type { Changes } from './changes.ts';
 import type { ServerConfig } from './config.ts';
 import { Customers } from './customers/customers.ts';
@@ -53,6 +55,7 @@ import { Snapshots } from './snapshots/snapshots.ts';
 import { Tickets } from './snapshots/ticket.ts';
 import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
+import { Quarantine } from './intake/quarantine.ts';
 import { TillStates } from './intake/till-states.ts';
 import { loadApiToken, loadKeys, SERVER_USER, serverToken } from './keys.ts';
 import type { ServerKeys } from './keys.ts';
@@ -129,20 +132,18 @@ async function compose(
   };
   const shared = { database, topics, statements, clock, log };
   const indexer = new BlindIndexer(keys.identifierKeys, config.tenant);
-  const intake = new Intake({
-    ...shared,
+  const committing = {
     indexer,
-    bus: outbox,
-    random,
     controller: config.tenant,
     onCommitted: () => publisher?.changed(),
-    onTaken: (cards) => {
+    onTaken: (cards: readonly TakenCard[]) => {
       for (const { xid, seq, documents } of cards) {
         const position = { epoch: database.epoch, xid, seq };
         publisher?.urgent({ position, credentials: [...documents], customers: [] });
       }
     },
-  });
+  };
+  const intake = new Intake({ ...shared, ...committing, bus: outbox, random });
   const codes = { database, indexer, tenant: config.tenant, serverSecret: keys.secret, clock, random };
   const appCodes = new AppCodes(codes);
   const rotatingCodes = new RotatingCodes(codes);
@@ -242,6 +243,7 @@ async function compose(
           snapshotRoutes({ database, tickets, clock }),
           identifierKeyRoutes(rotation),
           wipeRoutes(wipes),
+          quarantineRoutes(new Quarantine({ ...shared, ...committing }), database),
         ],
       },
     ),

@@ -7,6 +7,8 @@ import * as rangeHashes from './migrations/0006-range-hashes.ts';
 import * as erasureAndScope from './migrations/0007-erasure-and-scope.ts';
 import * as snapshots from './migrations/0008-snapshots.ts';
 import * as identifierKeys from './migrations/0009-identifier-keys.ts';
+import * as quarantineSettlements from './migrations/0010-quarantine-settlements.ts';
+import * as statementTriggers from './migrations/0011-statement-triggers.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
@@ -23,4 +25,6 @@ export const migrations: Record<string, Migration> = {
   '0007-erasure-and-scope': erasureAndScope,
   '0008-snapshots': snapshots,
   '0009-identifier-keys': identifierKeys,
+  '0010-quarantine-settlements': quarantineSettlements,
+  '0011-statement-triggers': statementTriggers,
 };

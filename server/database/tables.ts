@@ -156,6 +156,23 @@ export interface JournalQuarantineTable {
   received_at: number;
 }
 
+/** What people decided about quarantined entries. Append-only. */
+export interface QuarantineSettlementTable {
+  till: string;
+  incarnation: string;
+  seq: number;
+  hash: string;
+  decision: 'accepted' | 'dismissed';
+  /** What the ledger said to an accepted one; null for one dismissed. */
+  outcome: 'created' | 'exists' | 'refused' | null;
+  /** Why the ledger refused it. */
+  code: string | null;
+  /** A pseudonym. */
+  settled_by: string;
+  reason: string;
+  at: number;
+}
+
 /** Voids as they were reported: one may arrive before the sale it undoes. */
 export interface SaleVoidTable {
   sale_id: string;
@@ -381,6 +398,7 @@ export interface Tables {
   till_journal: TillJournalTable;
   till_progress: TillProgressTable;
   journal_quarantine: JournalQuarantineTable;
+  quarantine_settlement: QuarantineSettlementTable;
   sale_void: SaleVoidTable;
   ledger_account: LedgerAccountTable;
   ledger_transaction: LedgerTransactionTable;

@@ -4,7 +4,8 @@ import type { Instant } from '../../foundation/clock.ts';
 import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-entry.ts';
 import type { Receipt } from '../../sync/contract/messages.ts';
 import type { DatabaseTransaction, Queries } from '../database/database.ts';
-import type { StandingEntry } from './chain.ts';
+import { REENTERED, placeId } from './chain.ts';
+import type { KnownJournal, PlacedEntry, StandingEntry } from './chain.ts';
 
 /** Quarantined entries kept per journal; a till that goes on contradicting itself is logged, not stored. */
 const QUARANTINE_MAX = 1_000;
@@ -56,33 +57,42 @@ export async function lockJournals(
   return new Map(rows.map((row) => [journalKey(row), row.contiguous]));
 }
 
-/** What stands in the ranges [from − 1, to + 1] of journals, by journal and sequence. */
+/** What stands in the ranges [from − 1, to + 1] of journals, and what lies in quarantine at from − 1, by journal. */
 export async function readStanding(
   tx: DatabaseTransaction,
   ranges: readonly { readonly owner: JournalOwner; readonly from: number; readonly to: number }[],
-): Promise<Map<string, Map<number, StandingEntry>>> {
-  const { rows } = await sql<StandingEntry & JournalOwner & { seq: number }>`
-    select distinct j.till, j.incarnation, j.seq, j.hash, j.prev_hash as "prevHash", j.verdict, j.code
-    from unnest(
+): Promise<ReadonlyMap<string, KnownJournal>> {
+  const looked = sql`unnest(
       ${ranges.map((range) => range.owner.till)}::text[], ${ranges.map((range) => range.owner.incarnation)}::uuid[],
       ${ranges.map((range) => range.from - 1)}::bigint[], ${ranges.map((range) => range.to + 1)}::bigint[]
-    ) as r(till, incarnation, low, high)
+    ) as r(till, incarnation, low, high)`;
+  const { rows } = await sql<StandingEntry & JournalOwner & { seq: number }>`
+    select distinct j.till, j.incarnation, j.seq, j.hash, j.prev_hash as "prevHash", j.verdict, j.code
+    from ${looked}
     join till_journal j on j.till = r.till and j.incarnation = r.incarnation and j.seq between r.low and r.high
   `.execute(tx);
-  const standing = new Map<string, Map<number, StandingEntry>>();
-  for (const { owner } of ranges) standing.set(journalKey(owner), new Map());
-  for (const row of rows) standing.get(journalKey(row))?.set(row.seq, row);
+  const before = await sql<JournalOwner & { hash: string }>`
+    select q.till, q.incarnation, q.hash from ${looked}
+    join journal_quarantine q on q.till = r.till and q.incarnation = r.incarnation and q.seq = r.low
+  `.execute(tx);
+  const standing = new Map<string, KnownJournal>();
+  for (const { owner } of ranges)
+    standing.set(journalKey(owner), { entries: new Map(), contradicting: new Set() });
+  for (const row of rows) standing.get(journalKey(row))?.entries.set(row.seq, row);
+  for (const row of before.rows) standing.get(journalKey(row))?.contradicting.add(row.hash);
   return standing;
 }
 
-/** Those of `ids` that some journal holds already. */
+/** Where those of `ids` stand that some journal holds already. */
 export async function readTakenIds(
   tx: DatabaseTransaction,
   ids: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ id: string }>`
-    select id from till_journal where id = any(${ids}::uuid[])`.execute(tx);
-  return new Set(rows.map((row) => row.id));
+): Promise<ReadonlyMap<string, PlacedEntry>> {
+  const { rows } = await sql<PlacedEntry & { id: string }>`
+    select id, seq, at, prev_hash as "prevHash", hash from till_journal where id = any(${ids}::uuid[])`.execute(
+    tx,
+  );
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** Adds entries; each has been held against what stands, under the lock. */
@@ -96,7 +106,7 @@ export async function insertJournal(
     insert into till_journal (till, incarnation, seq, id, at, prev_hash, hash, body, verdict, code, received_at)
     select *, ${receivedAt}::bigint from unnest(
       ${rows.map(({ owner }) => owner.till)}::text[], ${rows.map(({ owner }) => owner.incarnation)}::uuid[],
-      ${rows.map(({ entry }) => entry.seq)}::bigint[], ${rows.map(({ entry }) => entry.id)}::uuid[],
+      ${rows.map(({ entry }) => entry.seq)}::bigint[], ${rows.map(restingId)}::uuid[],
       ${rows.map(({ entry }) => entry.at)}::bigint[], ${rows.map(({ entry }) => entry.prevHash)}::text[],
       ${rows.map(({ entry }) => entry.hash)}::text[], ${rows.map(restingBody)}::text[],
       ${rows.map(({ verdict }) => verdict)}::text[], ${rows.map(({ code }) => code)}::text[])`.execute(tx);
@@ -186,9 +196,14 @@ async function readHoles(db: Queries, owner: JournalOwner, contiguous: number): 
   return rows.map(({ low, high }) => [low, high]);
 }
 
+/** The id as it is stored: that of the place where the entry itself stands elsewhere. */
+function restingId({ owner, entry, code }: JournalRow): string {
+  return code === REENTERED ? placeId(owner, entry.seq, entry.hash) : entry.id;
+}
+
 /**
  * The body as it is stored. What the ledger did not take may hold anything; with a payment card number in it, its hash
- * and its place are kept and its text is not.
+ * and its place are kept and its text is not. What stands elsewhere is kept there.
  */
 function restingBody({
   code,
@@ -197,5 +212,6 @@ function restingBody({
   readonly code: string | null;
   readonly entry: JournalEntry;
 }): string {
+  if (code === REENTERED) return '';
   return code !== null && findPaymentCard(entry.body) !== undefined ? '' : entry.body;
 }

@@ -4,8 +4,8 @@ import type { EntryVerdict, JournalBatch } from '../../sync/contract/messages.ts
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
 import type { TakenCard } from '../cards/take-bank-card.ts';
-import { checkChain } from './chain.ts';
-import type { StandingEntry } from './chain.ts';
+import { REENTERED, checkChain, isReentered } from './chain.ts';
+import type { KnownJournal, PlacedEntry, StandingEntry } from './chain.ts';
 import { journalKey } from './journal-store.ts';
 import type { LinkEffect } from './judge-links.ts';
 import { readBody } from './read-body.ts';
@@ -54,37 +54,46 @@ export type Judgement = Accepted | Refused | Standing | Contradicting;
 /**
  * Judges batches one after the other, each with what the ones before it add.
  * @param standing by journal and sequence: what the database holds in and around the batches; added to on the way
- * @param takenIds ids of the batches' entries that the database holds
+ * @param placed by id, where those of the batches' entries stand that the database holds
  * @param unpostable ids of entries to refuse, because the database did not take what they say
  */
 export function judgeBatches(
   batches: readonly JournalBatch[],
-  standing: ReadonlyMap<string, Map<number, StandingEntry>>,
-  takenIds: ReadonlySet<string>,
+  standing: ReadonlyMap<string, KnownJournal>,
+  placed: ReadonlyMap<string, PlacedEntry>,
   unpostable: ReadonlySet<string>,
 ): readonly (readonly Judgement[])[] {
-  const ids = new Set(takenIds);
+  const ids = new Map(placed);
   return batches.map((batch) => {
     const owner: JournalOwner = { till: batch.till, incarnation: batch.incarnation };
-    const known = standing.get(journalKey(owner)) ?? new Map<number, StandingEntry>();
+    const known = standing.get(journalKey(owner)) ?? { entries: new Map(), contradicting: new Set() };
     return batch.entries.map((entry): Judgement => {
       const chain = checkChain(owner, entry, known);
       switch (chain.kind) {
         case 'stands':
           return { kind: 'standing', owner, entry, first: chain.entry };
         case 'contradicts':
+          known.contradicting.add(entry.hash);
           return { kind: 'contradicting', owner, entry, code: chain.code };
         case 'fits':
-          // The same id under another number is one entry told twice, in two ways.
-          if (ids.has(entry.id)) return { kind: 'contradicting', owner, entry, code: 'LEDGER_CONFLICT' };
       }
-      ids.add(entry.id);
+      const { hash, prevHash } = entry;
+      const elsewhere = ids.get(entry.id);
+      if (elsewhere !== undefined) {
+        // The same id with another content is one entry told twice, in two ways.
+        if (!isReentered(entry, elsewhere)) {
+          known.contradicting.add(hash);
+          return { kind: 'contradicting', owner, entry, code: 'LEDGER_CONFLICT' };
+        }
+        known.entries.set(entry.seq, { hash, prevHash, verdict: 'refused', code: REENTERED });
+        return { kind: 'refused', owner, entry, code: REENTERED };
+      }
+      ids.set(entry.id, entry);
       const body: Body = unpostable.has(entry.id)
         ? { kind: 'refused', code: 'LEDGER_REFUSED' }
         : readBody(entry.body);
       const code = body.kind === 'refused' ? body.code : null;
-      const { hash, prevHash } = entry;
-      known.set(entry.seq, { hash, prevHash, verdict: code === null ? 'created' : 'refused', code });
+      known.entries.set(entry.seq, { hash, prevHash, verdict: code === null ? 'created' : 'refused', code });
       return body.kind === 'refused'
         ? { kind: 'refused', owner, entry, code: body.code }
         : { kind: 'accepted', owner, entry, transaction: body.transaction };
@@ -134,11 +143,13 @@ export function verdictOf(judgement: Judgement): EntryVerdict {
     case 'accepted':
       return { seq, verdict: 'created' };
     case 'refused':
-      return { seq, verdict: 'refused', code: judgement.code };
+      return judgement.code === REENTERED
+        ? { seq, verdict: 'exists' }
+        : { seq, verdict: 'refused', code: judgement.code };
     case 'contradicting':
       return { seq, verdict: 'conflict', code: judgement.code };
     case 'standing':
-      return judgement.first.verdict === 'refused'
+      return judgement.first.verdict === 'refused' && judgement.first.code !== REENTERED
         ? { seq, verdict: 'refused', code: judgement.first.code ?? 'WIRE_MALFORMED' }
         : { seq, verdict: 'exists' };
   }

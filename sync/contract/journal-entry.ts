@@ -49,6 +49,15 @@ export function sealEntry(
   return { ...unsealed, hash: entryHash(unsealed) };
 }
 
+/** The same entry, id, time and text, in another place: what a till enters anew under a new incarnation. */
+export function resealEntry(
+  previous: { readonly seq: number; readonly hash: string },
+  { id, at, body }: Pick<JournalEntry, 'id' | 'at' | 'body'>,
+): JournalEntry {
+  const unsealed = { seq: previous.seq + 1, id, at, prevHash: previous.hash, body };
+  return { ...unsealed, hash: entryHash(unsealed) };
+}
+
 function sha256(parts: readonly (string | number)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
