@@ -9,6 +9,7 @@ import * as snapshots from './migrations/0008-snapshots.ts';
 import * as identifierKeys from './migrations/0009-identifier-keys.ts';
 import * as quarantineSettlements from './migrations/0010-quarantine-settlements.ts';
 import * as statementTriggers from './migrations/0011-statement-triggers.ts';
+import * as cardsOfEntriesAndTills from './migrations/0012-cards-of-entries-and-tills.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
@@ -27,4 +28,5 @@ export const migrations: Record<string, Migration> = {
   '0009-identifier-keys': identifierKeys,
   '0010-quarantine-settlements': quarantineSettlements,
   '0011-statement-triggers': statementTriggers,
+  '0012-cards-of-entries-and-tills': cardsOfEntriesAndTills,
 };

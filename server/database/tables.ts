@@ -307,6 +307,24 @@ export interface TillOrderTable {
   position: Generated<number>;
 }
 
+/** A journal a till's name had before the one of its state. */
+export interface TillFormerJournalTable {
+  till: string;
+  incarnation: string;
+  /** ms since the epoch. */
+  last_seen: number;
+}
+
+/** Where a till stands: what it may be given of the customer base. */
+export interface TillStoreTable {
+  till: string;
+  store: string;
+  /** ms since the epoch. */
+  at: number;
+  /** Who said so; null: the till itself, with its first question. */
+  put_by: string | null;
+}
+
 /** A chunk of a snapshot, by the SHA-256 of its bytes. */
 export interface SnapshotChunkTable {
   sha256: string;
@@ -386,6 +404,8 @@ export interface Tables {
   index_form: IndexFormTable;
   till_identifier_key: TillIdentifierKeyTable;
   till_order: TillOrderTable;
+  till_former_journal: TillFormerJournalTable;
+  till_store: TillStoreTable;
   server_meta: ServerMetaTable;
   programme: ProgrammeTable;
   offer: OfferTable;
