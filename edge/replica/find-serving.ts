@@ -3,7 +3,7 @@ import { StammkundeError, asError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { GenerationFiles } from './generation-files.ts';
 import { ReplicaReader } from './replica-reader.ts';
-import { schemaFingerprint } from './replica-note.ts';
+import { usableNote } from './replica-note.ts';
 import type { ReplicaNote } from './replica-note.ts';
 import { isAtLeast, readSeal, writeSeal } from './replica-seal.ts';
 import type { Seal } from './replica-seal.ts';
@@ -39,7 +39,7 @@ export function findServing(finding: Finding): FoundServing | undefined {
     let reader: ReplicaReader | undefined;
     try {
       reader = ReplicaReader.whileUnwritten({ file, key });
-      const note = usableNote(reader, file, owner);
+      const note = usableNote(reader.note(), { owner, generation, file });
       const seal = readSeal(files.sealPath, key);
       const proven = seal !== undefined && seal.owner === owner && isAtLeast(seal, generation, note);
       if (!proven) {
@@ -65,16 +65,4 @@ function breakSeal(path: string, key: Uint8Array, seal: Seal, log: Log): void {
   } catch (error) {
     log.warn({ event: 'replica.seal.failed', error: asError(error) });
   }
-}
-
-/** @throws StammkundeError REP_CORRUPT · REP_OUTDATED · REP_FOREIGN */
-function usableNote(reader: ReplicaReader, file: string, owner: string): ReplicaNote {
-  const note = reader.note();
-  if (note?.schema !== schemaFingerprint()) {
-    throw new StammkundeError('REP_OUTDATED', `${file} was made by another version`);
-  }
-  if (note.owner !== owner) {
-    throw new StammkundeError('REP_FOREIGN', `${file} belongs to ${note.owner}, not to ${owner}`);
-  }
-  return note;
 }

@@ -4,7 +4,9 @@ import { makeFolder } from '../../foundation/folder.ts';
 import { syncFolder } from './storage/folder-sync.ts';
 
 const GENERATION = /^replica-(\d{6,})\.db(\.part)?$/;
-const ASIDE = /^replica-\d{6,}\.db(?:\.part)?\.damaged-\d+$/;
+const ASIDE = /^replica-\d{6,}\.db(?:\.part)?\.damaged-(\d+)$/;
+/** How long a damaged file is kept for whoever wants to know why. It holds what customers may have erased since. */
+const ASIDE_KEPT_MS = 7 * 24 * 3_600_000;
 /** What lies beside a file of the storage, by what its name ends in. */
 const COMPANIONS = ['-wal', '-shm', '-journal', '-lock', '-lock-journal'] as const;
 
@@ -13,7 +15,7 @@ const COMPANIONS = ['-wal', '-shm', '-journal', '-lock', '-lock-journal'] as con
  *
  *   replica-000002.db            a generation that was complete: it got this name, by a rename, when it was
  *   replica-000003.db.part       one that is being loaded: what it lacks means nothing
- *   replica-000001.db.damaged-…  the last damaged one, kept for whoever wants to know why
+ *   replica-000001.db.damaged-…  the last damaged one, kept for a week for whoever wants to know why
  *   replica.seal                 what the serving one was last known to hold
  *
  * Numbers only ever grow, so that no older file can pass for a newer one.
@@ -85,6 +87,17 @@ export class GenerationFiles {
     if (existsSync(file)) renameSync(file, aside);
     this.remove(generation);
     return aside;
+  }
+
+  /** Removes what was put aside more than a week ago, by the machine's clock. @throws as the file system does */
+  removeOldAside(now: number): void {
+    for (const name of readdirSync(this.#folder)) {
+      const at = ASIDE.exec(name)?.[1];
+      // One of the future was put there by a clock that was wrong: its week begins at an unknown time, so it is over.
+      if (at !== undefined && Math.abs(now - Number(at)) > ASIDE_KEPT_MS) {
+        rmSync(join(this.#folder, name), { force: true });
+      }
+    }
   }
 
   #numbers(suffix: '.part' | undefined): readonly number[] {

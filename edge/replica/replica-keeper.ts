@@ -65,6 +65,8 @@ const JOURNAL_RESERVE_BYTES = 64 * 1024 * 1024;
 const SEAL_EVERY_MS = 15 * 60_000;
 /** At most this often everything is loaded anew because repairing did not help. */
 const DIVERGED_EVERY_MS = 3_600_000;
+/** How often files are looked for that are of no use any more. */
+const TIDY_EVERY_MS = 3_600_000;
 /** How often the progress of a loading is told. */
 const PROGRESS_EVERY_MS = 1_000;
 
@@ -105,6 +107,9 @@ export class ReplicaKeeper implements ReplicaWriter {
   #cancelReopening: (() => void) | undefined;
   #cancelLoading: (() => void) | undefined;
   #cancelProgress: (() => void) | undefined;
+  #cancelTidying: (() => void) | undefined;
+  /** Generations whose files could not be removed; no other gets their number. */
+  readonly #leftOver = new Set<number>();
   /** Maintenance is one step at a time: reopening, beginning to load, completing, clearing up. */
   #maintenance: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -177,7 +182,14 @@ export class ReplicaKeeper implements ReplicaWriter {
 
   async #close(): Promise<void> {
     this.#closing.abort();
-    for (const cancel of [this.#cancelReopening, this.#cancelLoading, this.#cancelProgress]) cancel?.();
+    for (const cancel of [
+      this.#cancelReopening,
+      this.#cancelLoading,
+      this.#cancelProgress,
+      this.#cancelTidying,
+    ]) {
+      cancel?.();
+    }
     this.#loading?.ending.abort();
     await this.idle();
     const [loading, serving] = [this.#loading, this.#serving];
@@ -198,10 +210,11 @@ export class ReplicaKeeper implements ReplicaWriter {
     }
     if (this.#servingNumber !== undefined) await this.#openServing(this.#servingNumber);
     const serving = this.#servingNumber ?? 0;
-    for (const number of this.#files.complete()) if (number !== serving) this.#remove(number);
+    for (const number of this.#files.complete()) if (number !== serving) await this.#remove(number);
     for (const number of this.#files.parts()) {
-      if (number !== newestPart || number < serving) this.#remove(number);
+      if (number !== newestPart || number < serving) await this.#remove(number);
     }
+    await this.#tidyUp();
     if (this.#loading !== undefined) return;
     if (this.#servingNumber === undefined) {
       await this.#load(newestPart === undefined ? 'empty' : 'interrupted');
@@ -229,7 +242,14 @@ export class ReplicaKeeper implements ReplicaWriter {
     const { clock, random, log } = this.#ports;
     const { key, owner, beforeStatement } = this.#options;
     const replica: Replica = await Replica.open(
-      { file, key, owner, loading, ...(beforeStatement === undefined ? {} : { beforeStatement }) },
+      {
+        file,
+        key,
+        owner,
+        generation: number,
+        loading,
+        ...(beforeStatement === undefined ? {} : { beforeStatement }),
+      },
       {
         clock,
         random,
@@ -345,7 +365,7 @@ export class ReplicaKeeper implements ReplicaWriter {
       this.#loading = undefined;
       this.#enqueue(async () => {
         await this.#end(beside);
-        this.#remove(beside.number);
+        await this.#remove(beside.number);
       });
       this.#beginLoadingLater(FULL_DISK_RETRY);
     } else if (generation === beside) {
@@ -371,17 +391,36 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#enqueue(async () => {
       if (this.#readTarget?.generation === generation.number) await this.#read(null);
       await this.#end(generation);
-      this.#remove(generation.number);
+      await this.#remove(generation.number);
     });
     this.#beginLoadingLater();
   }
 
-  /** A file that cannot be removed, because a virus scanner has it open, is in nobody's way: the next start tries again. */
-  #remove(number: number): void {
+  /**
+   * No file goes while it is read: systems differ in what becomes of one that is open. One that cannot be removed,
+   * because a virus scanner has it open, is in nobody's way: it is tried again later.
+   */
+  async #remove(number: number): Promise<void> {
+    if (this.#readTarget?.generation === number) await this.#read(null);
     try {
       this.#files.remove(number);
+      this.#leftOver.delete(number);
     } catch (error) {
+      this.#leftOver.add(number);
       this.#ports.log.warn({ event: 'replica.remove.failed', generation: number, error: asError(error) });
+    }
+  }
+
+  /** Now and every hour: removes what could not be removed before, and what was put aside long ago. */
+  async #tidyUp(): Promise<void> {
+    const { clock, log } = this.#ports;
+    this.#cancelTidying?.();
+    this.#cancelTidying = clock.schedule(TIDY_EVERY_MS, () => this.#enqueue(() => this.#tidyUp()));
+    for (const number of this.#leftOver) await this.#remove(number);
+    try {
+      this.#files.removeOldAside(clock.now());
+    } catch (error) {
+      log.warn({ event: 'replica.remove.failed', error: asError(error) });
     }
   }
 
@@ -464,7 +503,7 @@ export class ReplicaKeeper implements ReplicaWriter {
       this.#ports.log.error({ event: 'replica.reseed.failed', reason, error: asError(error) });
       const isFull = isDiskFull(error) && this.#servingNumber !== undefined;
       // What was loaded of it holds room that sales need.
-      if (isFull) for (const part of this.#files.parts()) this.#remove(part);
+      if (isFull) for (const part of this.#files.parts()) await this.#remove(part);
       this.#beginLoadingLater(isFull ? FULL_DISK_RETRY : REOPEN_RETRY);
     }
   }
@@ -474,7 +513,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     if (this.#loading !== undefined || this.#closing.signal.aborted) return;
     const goesOn = reason === 'interrupted' || reason === 'failed' || reason === 'empty';
     const [part] = this.#files.parts();
-    if (part !== undefined && !goesOn) this.#remove(part);
+    if (part !== undefined && !goesOn) await this.#remove(part);
     if (this.#servingNumber !== undefined) this.#requireRoom(this.#servingNumber, part);
     const number = goesOn && part !== undefined ? part : this.#nextNumber();
     if (reason === 'empty') this.#ports.log.info({ event: 'replica.load', generation: number });
@@ -503,6 +542,7 @@ export class ReplicaKeeper implements ReplicaWriter {
       return await this.#open(number, this.#files.partPath(number), loading);
     } catch (error) {
       if (!isUnusable(error)) throw error;
+      if (this.#readTarget?.generation === number) await this.#read(null);
       discard(number, error, { files: this.#files, ...this.#ports });
       const next = Math.max(number + 1, this.#nextNumber());
       return this.#open(next, this.#files.partPath(next), loading);
@@ -511,9 +551,8 @@ export class ReplicaKeeper implements ReplicaWriter {
 
   #nextNumber(): number {
     const sealed = readSeal(this.#files.sealPath, this.#options.key)?.generation ?? 0;
-    return (
-      Math.max(0, sealed, this.#servingNumber ?? 0, ...this.#files.complete(), ...this.#files.parts()) + 1
-    );
+    const taken = [...this.#files.complete(), ...this.#files.parts(), ...this.#leftOver];
+    return Math.max(0, sealed, this.#servingNumber ?? 0, ...taken) + 1;
   }
 
   #partOf({ number }: Generation): ReadTarget {
@@ -569,7 +608,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#ports.log.info({ event: 'replica.replaced', generation: number });
     await this.#end(old);
     await this.#reopen();
-    for (const each of this.#files.complete()) if (each < number) this.#remove(each);
+    for (const each of this.#files.complete()) if (each < number) await this.#remove(each);
     // An opened replica has taken nothing yet: the note is the one of before.
     const serving = this.#generationServing();
     if (serving !== undefined) this.#seal(serving);

@@ -20,7 +20,7 @@ import type { CutOff } from './collection-follower.ts';
 import { replicaSchemas } from './collections.ts';
 import type { RangeSource, ReplicaSource } from './feed-source.ts';
 import { pullOnly } from './pull-only-storage.ts';
-import { NOTE_MARK, readNote, schemaFingerprint } from './replica-note.ts';
+import { NOTE_MARK, readNote, schemaFingerprint, usableNote } from './replica-note.ts';
 import type { ReplicaNote } from './replica-note.ts';
 import type { DigestOf } from './storage/digests.ts';
 import type { SqliteStorageSettings } from './storage/settings.ts';
@@ -36,6 +36,8 @@ export interface ReplicaOptions extends Pick<SqliteStorageSettings, 'beforeState
   readonly key: Uint8Array;
   /** Tenant and till it is for. */
   readonly owner: string;
+  /** Of which generation the file is, by its name. */
+  readonly generation: number;
   /** How it is loaded: `fast` for a till that serves no one yet, `gently` beside a replica that serves. */
   readonly loading: 'fast' | 'gently';
 }
@@ -111,11 +113,11 @@ export class Replica implements Closable {
 
   /**
    * @throws StammkundeError REP_WRONG_KEY · REP_CORRUPT · REP_OUTDATED (of another version of the program) · REP_FOREIGN
-   *   (of another till) · DATA_IN_USE · DATA_DISK_FULL · DATA_UNWRITABLE · REP_POISONED with SQLite's own error as its
+   *   (of another till, or under another generation's name) · DATA_IN_USE · DATA_DISK_FULL · DATA_UNWRITABLE · REP_POISONED with SQLite's own error as its
    *   cause
    */
   static async open(options: ReplicaOptions, ports: ReplicaPorts): Promise<Replica> {
-    const { file, key, owner, loading, beforeStatement } = options;
+    const { file, key, owner, generation, loading, beforeStatement } = options;
     const opened = new Opened();
     const closing = new AbortController();
     let replica: Replica | undefined;
@@ -150,7 +152,11 @@ export class Replica implements Closable {
         offers: { schema: replicaSchemas.offers },
         programme: { schema: replicaSchemas.programme },
       });
-      const note = noteOf(sqliteStoreOf<ProgrammeDocument>(collections.programme), owner, file);
+      const note = noteOf(sqliteStoreOf<ProgrammeDocument>(collections.programme), {
+        owner,
+        generation,
+        file,
+      });
       const loadingPage = loading === 'fast' ? LOADING_PAGE : SERVING_PAGE;
       const parts = { storage, collections, note, ports, opened, closing, loadingPage };
       const made = new Replica(parts);
@@ -313,22 +319,18 @@ interface Following {
  * The note in a file that was just opened, written when the file is new.
  * @throws StammkundeError REP_OUTDATED · REP_FOREIGN
  */
-function noteOf(store: SqliteStore<ProgrammeDocument>, owner: string, file: string): ReplicaNote {
+function noteOf(
+  store: SqliteStore<ProgrammeDocument>,
+  { owner, generation, file }: Pick<ReplicaOptions, 'owner' | 'generation' | 'file'>,
+): ReplicaNote {
   const text = store.readMark(NOTE_MARK);
   const schema = schemaFingerprint();
   if (text === undefined) {
-    const note: ReplicaNote = { owner, schema, caughtUpAt: null, positions: {}, verifiedAt: {} };
+    const note: ReplicaNote = { owner, generation, schema, caughtUpAt: null, positions: {}, verifiedAt: {} };
     store.writeMark({ name: NOTE_MARK, text: JSON.stringify(note) });
     return note;
   }
-  const note = readNote(text);
-  if (note?.schema !== schema) {
-    throw new StammkundeError('REP_OUTDATED', `${file} was made by another version`);
-  }
-  if (note.owner !== owner) {
-    throw new StammkundeError('REP_FOREIGN', `${file} belongs to ${note.owner}, not to ${owner}`);
-  }
-  return note;
+  return usableNote(readNote(text), { owner, generation, file });
 }
 
 /** What kept a replica from opening, by its own name. */

@@ -16,7 +16,7 @@ const FLIPPED_BITS_MAX = 8;
 
 /**
  * Opens the file for writing and proves that it can be read. The caller holds the {@link ProcessLock}.
- * @throws StammkundeError KEY_UNREADABLE (not 32 bytes), REP_WRONG_KEY, REP_CORRUPT, DATA_IN_USE, DATA_UNWRITABLE, DATA_DISK_FULL
+ * @throws StammkundeError KEY_UNREADABLE (not 32 bytes), REP_WRONG_KEY, REP_CORRUPT, REP_OUTDATED (another layout), DATA_IN_USE, DATA_UNWRITABLE, DATA_DISK_FULL
  */
 export function openDatabaseFile(settings: FilledSettings): Database.Database {
   return openConnection(settings, { timeout: WRITER_WAIT_MS }, (database) => {
@@ -111,6 +111,13 @@ function openConnection(
 
 function checkLayout(layout: unknown, file: string): void {
   if (layout === LAYOUT) return;
+  // None at all is what is left of a file whose first transaction is lost.
+  if (layout !== 0) {
+    throw new StammkundeError(
+      'REP_OUTDATED',
+      `${file} has layout ${String(layout)}, not ${LAYOUT}: another version of the program made it`,
+    );
+  }
   throw new StammkundeError('REP_CORRUPT', `${file} has layout ${String(layout)}, expected ${LAYOUT}`);
 }
 

@@ -1,6 +1,6 @@
 // Goal: a replica's file that is older than it should be, of another till, or half loaded is never taken for what it is not.
 // Method: files copied as people, restores and killed processes leave them; a server that forgets what was deleted.
-import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { StammkundeError } from '../../../foundation/errors.ts';
@@ -111,6 +111,31 @@ describe('a replica of another till', () => {
     const other = await openKeeper({ folder, owner: 'other-shop/till-1' });
     expect(other.log.count('replica.foreign')).toBe(1);
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual(['replica-000002.db.part']);
+  });
+});
+
+describe('a file under another generation’s name', () => {
+  test('is removed, told, and loaded anew, whether it was complete or half loaded', async () => {
+    for (const [name, other] of [
+      [FIRST, 'replica-000005.db'],
+      [`${FIRST}.part`, 'replica-000005.db.part'],
+    ] as const) {
+      const server = shopServer(10);
+      const opened = await openKeeper();
+      if (name === FIRST) opened.keeper.follow(server);
+      if (name === FIRST) await eventually(() => expect(opened.keeper.caughtUpAt).not.toBeNull());
+      await opened.keeper.close();
+      renameSync(join(opened.folder, name), join(opened.folder, other));
+      const { keeper, log } = await openKeeper({ folder: opened.folder });
+      expect(log.lines.find(({ event }) => event === 'replica.foreign')).toMatchObject({
+        error: { code: 'REP_FOREIGN' },
+      });
+      expect(keeper.caughtUpAt).toBeNull();
+      expect(readdirSync(opened.folder)).not.toContain(other);
+      keeper.follow(server);
+      await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+      await eventually(() => expectSame(keeper, server));
+    }
   });
 });
 

@@ -67,7 +67,7 @@ export async function openReplica(
   const caughtUp: { collection: ReplicaCollection; position: FeedPosition }[] = [];
   const log = new HeardLog();
   const replica = await Replica.open(
-    { key, owner, loading: 'fast', ...options, file },
+    { key, owner, generation: 1, loading: 'fast', ...options, file },
     {
       clock: options.clock ?? new SystemClock(),
       random: new SeededRandom(1),

@@ -7,12 +7,15 @@ import {
   symlinkSync,
   readFileSync,
   readdirSync,
+  rmSync,
+  rmdirSync,
   unlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ReplicaKeeper } from '../../../edge/replica/replica-keeper.ts';
 import { SeededRandom } from '../../../foundation/random.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { cardIndex, credential, customer, customerId, shopServer } from './feed-server.ts';
@@ -173,6 +176,88 @@ test('a damaged file that cannot be removed keeps no till from starting', async 
   keeper.follow(server);
   await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
   await eventually(() => expectSame(keeper, server));
+});
+
+describe('a file that is of no use any more', () => {
+  test('is kept for a week when it was damaged, and then goes', async () => {
+    const folder = await filledFolder(shopServer(3));
+    writeFileSync(join(folder, FIRST), 'no database at all');
+    const startMs = new ManualClock().now();
+    for (const [days, kept] of [
+      [0, 1],
+      [6, 1],
+      [8, 0],
+    ] as const) {
+      const clock = new ManualClock(startMs + days * 24 * 3_600_000);
+      const { keeper } = await openKeeper({ folder, clock });
+      expect(asideIn(folder)).toHaveLength(kept);
+      await keeper.close();
+    }
+  });
+
+  test('is removed later when it cannot be removed at once, and nobody gets its number', async () => {
+    const server = shopServer(20);
+    const clock = new ManualClock();
+    const { keeper, folder, log } = await openKeeper({ clock });
+    keeper.follow(server);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    await keeper.idle();
+    blockRemoval(folder, FIRST);
+    keeper.reseed();
+    await eventually(() => expect(log.count('replica.remove.failed')).toBe(1));
+    await keeper.idle();
+    rmSync(join(folder, `${FIRST}-journal`, 'in the way'), { recursive: true });
+    rmdirSync(join(folder, `${FIRST}-journal`));
+    writeFileSync(join(folder, `${FIRST}-journal`), 'left over');
+    await clock.advance(3_600_000);
+    await keeper.idle();
+    expect(existsSync(join(folder, `${FIRST}-journal`))).toBe(false);
+    expectSame(keeper, server);
+    expect(files(folder)).toEqual([SECOND]);
+  });
+
+  test('is read by nobody when it is taken away', async () => {
+    const clock = new ManualClock();
+    const server = shopServer(20);
+    const read: (string | null)[] = [];
+    let failing = false;
+    const { keeper, folder, log } = await openKeeper({
+      clock,
+      openWriter: (start, ports) =>
+        ReplicaKeeper.open(
+          {
+            ...start,
+            sliceMs: 2,
+            beforeStatement: (operation) => {
+              if (failing && operation.startsWith('insert c')) throw new Error('disk I/O error');
+            },
+          },
+          {
+            ...ports,
+            listener: {
+              ...ports.listener,
+              readFrom: (target) => {
+                read.push(target?.file ?? null);
+                return ports.listener.readFrom(target);
+              },
+            },
+          },
+        ),
+    });
+    failing = true;
+    keeper.follow(server);
+    await eventually(() => expect(log.count('replica.poisoned')).toBe(1));
+    await keeper.idle();
+    failing = false;
+    const part = join(folder, `${FIRST}.part`);
+    expect(read.at(-1)).toBe(part);
+    writeFileSync(part, 'no database at all');
+    await clock.advance(1_000);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    expect(log.count('replica.damaged')).toBe(1);
+    expect(read.slice(0, 3)).toEqual([part, null, join(folder, SECOND_PART)]);
+    expectSame(keeper, server);
+  });
 });
 
 describe('a replica that fails after each time it caught up', () => {

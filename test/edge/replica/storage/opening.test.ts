@@ -236,3 +236,16 @@ function isCorrupt(error: unknown): boolean {
   }
   return false;
 }
+
+test('a file of another layout was made by another version, for a writer and for a reader', async () => {
+  const file = temporaryFile();
+  const made = new Database(file);
+  made.pragma('journal_mode=WAL');
+  made.pragma('user_version=1');
+  made.exec('CREATE TABLE cards(id TEXT)');
+  made.close();
+  expect(() => openReader({ file })).toThrow(expect.objectContaining({ code: 'REP_OUTDATED' }));
+  await expect(cardDatabase(getRxStorageSqlite({ file }), 'shop')).rejects.toMatchObject({
+    code: 'REP_OUTDATED',
+  });
+});
