@@ -2,6 +2,7 @@ import type { Clock } from '../../foundation/clock.ts';
 import { asError } from '../../foundation/errors.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
+import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import { reapplyErasures } from '../customers/redact-indexes.ts';
 import type { Database } from '../database/database.ts';
 import { foldRanges } from './fold-ranges.ts';
@@ -22,6 +23,8 @@ export interface FeedKeeperPorts {
   readonly log: Log;
   /** Days for which tombstones are kept: a till that was away for longer loads its replica anew. */
   readonly tombstoneDays: number;
+  /** Leads from the cards that were erased to their newer indexes. */
+  readonly indexer?: IndexForms;
 }
 
 /** What has to be done for the feed now and then, by any server of several. */
@@ -56,8 +59,8 @@ export class FeedKeeper implements Closable {
 
   /** Forgets what is older than the horizon, and erases what tills brought of the erased since. */
   async purge(): Promise<void> {
-    const { database, clock, log, tombstoneDays } = this.#ports;
-    const late = await reapplyErasures(database);
+    const { database, clock, log, tombstoneDays, indexer } = this.#ports;
+    const late = await reapplyErasures(database, indexer);
     const before = clock.now() - tombstoneDays * DAY_MS;
     let purged = 0;
     for (let some = -1; some !== 0; purged += some) some = await purgeTombstones(database, before);

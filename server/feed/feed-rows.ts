@@ -7,7 +7,7 @@ import type {
 import type { Queries } from '../database/database.ts';
 import { isAfter, isComplete } from './position.ts';
 import type { Place } from './position.ts';
-import { rowAccess, tableOf } from './row-collections.ts';
+import { isGone, rowAccess, tableOf } from './row-collections.ts';
 import type { RowCollection } from './row-collections.ts';
 import { inScope } from './scope.ts';
 import type { FeedScope } from './scope.ts';
@@ -25,6 +25,9 @@ export interface FeedRange {
   readonly tombstonesAfter: Place;
   readonly limit: number;
 }
+
+/** Behind all transactions there will ever be. */
+const XID_MAX = '18446744073709551615';
 
 interface PlaceColumns {
   readonly at_xid: string;
@@ -52,6 +55,9 @@ export function readFeedRows(
 /**
  * Rows and tombstones in one order. A tombstone of something that is in the scope after all (it was made anew, or moved
  * within the scope) is left out.
+ *
+ * After many rows moved there is a tombstone of each, nearly all of them to be left out. None that lies behind the last
+ * row of a full page is looked at; and each that is looked at costs a look for its row, never a look at all rows.
  */
 async function rowsAndTombstones(
   db: Queries,
@@ -59,20 +65,26 @@ async function rowsAndTombstones(
   { after, tombstonesAfter, limit }: FeedRange,
   scope: FeedScope,
 ): Promise<readonly FeedRow[]> {
-  const { columns, goneColumns, isOfTombstone, document } = rowAccess[collection];
+  const { columns, goneColumns, document } = rowAccess[collection];
   // Positions are selected under names of their own: with `xid::text as xid` in the list, `order by xid` would sort
   // the text.
   const { rows } = await sql<PlaceColumns & { gone: boolean }>`
+    with r as materialized (
+      select ${columns}, false as gone, f.xid as at, f.seq as at_seq from ${tableOf[collection]} f
+      where ${isAfter('f', after)} and ${isComplete('f')} and ${inScope(scope, sql`f.feed_part`)}
+      order by f.xid, f.seq limit ${limit}::bigint),
+    last as (
+      select at, at_seq from (
+        (select at, at_seq from r order by at, at_seq offset ${limit - 1}::bigint)
+        union all select ${XID_MAX}::xid8, ${Number.MAX_SAFE_INTEGER}::bigint) l
+      order by at, at_seq limit 1)
     select p.*, p.at::text as at_xid from (
-      (select ${columns}, false as gone, f.xid as at, f.seq as at_seq from ${tableOf[collection]} f
-       where ${isAfter('f', after)} and ${isComplete('f')} and ${inScope(scope, sql`f.feed_part`)}
-       order by f.xid, f.seq limit ${limit}::bigint)
+      select * from r
       union all
       (select ${goneColumns}, true, t.xid, t.seq from feed_tombstone t
        where t.collection = ${collection} and ${isAfter('t', tombstonesAfter)} and ${isComplete('t')}
-         and ${inScope(scope, sql`t.part`)}
-         and not exists (select from ${tableOf[collection]} f
-                         where ${isOfTombstone} and ${inScope(scope, sql`f.feed_part`)})
+         and (t.xid, t.seq) < (select at, at_seq from last)
+         and ${inScope(scope, sql`t.part`)} and ${isGone(collection, scope)}
        order by t.xid, t.seq limit ${limit}::bigint)
     ) p order by p.at, p.at_seq limit ${limit}::bigint`.execute(db);
   return rows.map((row) => ({ place: placeOf(row), document: document(row, row.gone), deleted: row.gone }));

@@ -4,7 +4,7 @@ import { RANGE_CHANGED_MAX } from '../../sync/contract/ranges.ts';
 import type { Queries } from '../database/database.ts';
 import { isAfter } from './position.ts';
 import type { Place } from './position.ts';
-import { rowAccess, tableOf } from './row-collections.ts';
+import { isGone, rowAccess, tableOf } from './row-collections.ts';
 import type { RowCollection } from './row-collections.ts';
 import { inScope } from './scope.ts';
 import type { FeedScope } from './scope.ts';
@@ -36,22 +36,25 @@ export async function readRangeState(
   after: Place,
   scope: FeedScope,
 ): Promise<RangeState> {
-  const { key, isOfTombstone } = rowAccess[collection];
+  const { key } = rowAccess[collection];
   const limit = RANGE_CHANGED_MAX + 1;
+  // With too many changed rows the till is behind, whatever is gone besides.
   const { rows } = await sql<StateRow>`
+    with changed as materialized (
+      select ${key} as key, f.range_bucket as bucket, f.range_hash::text as hash from ${tableOf[collection]} f
+      where ${isAfter('f', after)} and ${inScope(scope, sql`f.feed_part`)} limit ${limit}::bigint)
     select null as key, s.bucket, bit_xor(s.hash)::text as hash, sum(s.count)::bigint as count from (
       select part, bucket, hash, count from feed_range where collection = ${collection}
       union all
       select part, bucket, hash, count from feed_range_delta where collection = ${collection}) s
     where ${inScope(scope, sql`s.part`)} group by s.bucket
     union all
-    (select ${key}, f.range_bucket, f.range_hash::text, 0 from ${tableOf[collection]} f
-     where ${isAfter('f', after)} and ${inScope(scope, sql`f.feed_part`)} limit ${limit}::bigint)
+    select key, bucket, hash, 0 from changed
     union all
     (select t.key, null, null, 0 from feed_tombstone t
-     where t.collection = ${collection} and ${isAfter('t', after)} and ${inScope(scope, sql`t.part`)}
-       and not exists (select from ${tableOf[collection]} f
-                       where ${isOfTombstone} and ${inScope(scope, sql`f.feed_part`)})
+     where (select count(*) from changed) < ${limit}::bigint
+       and t.collection = ${collection} and ${isAfter('t', after)} and ${inScope(scope, sql`t.part`)}
+       and ${isGone(collection, scope)}
      limit ${limit}::bigint)`.execute(db);
   const buckets = new Map<number, RangeBucket>();
   const changed: RangeState['changed'][number][] = [];

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
+import { inScope } from './scope.ts';
+import type { FeedScope } from './scope.ts';
 import { credentialDocument, customerDocument } from './documents.ts';
 import type { CredentialRow, CustomerRow } from './documents.ts';
 
@@ -64,3 +66,12 @@ export const rowAccess: Record<RowCollection, RowAccess> = {
     },
   },
 };
+
+/**
+ * A condition that holds for tombstones of what is not in the scope in another way. `offset 0` keeps it a look into the
+ * index for each of them: the planner knows no better than to guess how many there are, and would read the whole table.
+ */
+export function isGone(collection: RowCollection, scope: FeedScope): RawBuilder<unknown> {
+  return sql`not exists (select from ${tableOf[collection]} f
+    where ${rowAccess[collection].isOfTombstone} and ${inScope(scope, sql`f.feed_part`)} offset 0)`;
+}

@@ -15,7 +15,11 @@ const statements = [
   // The plans of a trigger are made once for a connection, for as few rows as its first statement changed. A join of old
   // rows with new ones would from then on compare each with each; to count is as good for twenty rows as for millions.
   ...collections.map(
-    ({ name, table, key }) => `create or replace function ${table}_feed_updated() returns trigger language plpgsql as $$
+    ({
+      name,
+      table,
+      key,
+    }) => `create or replace function ${table}_feed_updated() returns trigger language plpgsql as $$
      begin
        insert into feed_range_delta (collection, part, bucket, hash, count)
        select '${name}', feed_part, range_bucket, bit_xor(range_hash), sum(n) from (
