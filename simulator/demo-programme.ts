@@ -3,16 +3,53 @@ import type { OfferDocument, ProgrammeDocument } from '../sync/contract/replica-
 
 const DAY_MS = 86_400_000;
 
-/** The rules of the demo: a point for each full euro, more in higher tiers, none for what the law or margins forbid. */
+/**
+ * The rules of the demo: a point for each full euro, more in higher tiers, none for what the law or margins forbid. A
+ * point is worth a cent, for half of a basket at most, until the end of the third year.
+ */
 export const demoProgramme: ProgrammeDocument = {
   id: 'programme',
-  version: 2,
+  version: 3,
   currency: 'EUR',
-  earn: { points: 1, perMinor: 100, excludedCategories: ['tobacco', 'gift-card', 'deposit'] },
+  earn: {
+    points: 1,
+    perMinor: 100,
+    excludedCategories: ['tobacco', 'gift-card', 'deposit'],
+    tenders: ['gift-card', 'points'],
+  },
+  burn: {
+    points: 1,
+    minor: 1,
+    minPoints: 100,
+    stepPoints: 50,
+    maxPercent: 50,
+    excludedCategories: ['tobacco', 'gift-card', 'deposit'],
+  },
+  points: { timeZone: 'Europe/Berlin', expiry: { months: 36, end: 'year' }, negative: 'returns' },
+  redemption: {
+    offline: {
+      perCustomer: 500,
+      perTill: 5_000,
+      byTrust: { L0: 0, L1: 0, L2: 0, L3: 200, L4: 500 },
+      validForMs: DAY_MS,
+    },
+    reservationMs: 600_000,
+  },
+  lateCredit: { withinHours: 72 },
   tiers: [
     { id: 'basic', name: { de: 'Basis', en: 'Basic' }, earnPercent: 100 },
-    { id: 'silver', name: { de: 'Silber', en: 'Silver' }, earnPercent: 125 },
-    { id: 'gold', name: { de: 'Gold', en: 'Gold' }, earnPercent: 150 },
+    {
+      id: 'silver',
+      name: { de: 'Silber', en: 'Silver' },
+      earnPercent: 125,
+      qualify: { points: 500, windowMonths: 12 },
+    },
+    {
+      id: 'gold',
+      name: { de: 'Gold', en: 'Gold' },
+      earnPercent: 150,
+      qualify: { points: 2_000, windowMonths: 12 },
+    },
   ],
   staleAfterMs: 3 * DAY_MS,
   consentTexts: [

@@ -70,7 +70,7 @@ export async function postSales(
         const forms = card === null ? [] : (formsOf.get(card.index) ?? [card.index]);
         const customer = forms.map((form) => owners.get(form)).find((owner) => owner !== undefined);
         const member = customer?.status === 'closed' ? undefined : customer;
-        const earned = card === null ? points(0) : rules.pointsOf(sale, member);
+        const earned = points(card === null ? 0 : totalPoints(rules.earnedOf(sale, member)));
         const shown = totalPoints(sale.earned);
         if (shown !== earned) differing.set(entryId, { shown, posted: earned });
         const account =

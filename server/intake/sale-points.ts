@@ -1,19 +1,14 @@
-import { evaluateSale, totalPoints } from '../../sync/contract/earn.ts';
-import { points } from '../../sync/contract/points.ts';
-import type { Points } from '../../sync/contract/points.ts';
-import type { SaleCompleted } from '../../sync/contract/transaction.ts';
+import { evaluateSale } from '../../sync/contract/earn.ts';
+import type { EarnedPoints, SaleCompleted } from '../../sync/contract/transaction.ts';
 import type { Instant } from '../../foundation/clock.ts';
 import type { Queries } from '../database/database.ts';
 import type { CustomerRow } from '../feed/documents.ts';
 import { currentProgramme, programmesOf, readOfferHistory } from '../programme/programme-store.ts';
 
-/** No sale earns more: the largest amounts times the largest factors would leave what is counted exactly. */
-const POINTS_MAX = 1_000_000_000;
-
 /** What the sales of one group are calculated with. */
 export interface Rules {
-  /** The points a sale earns, for the customer its card belongs to, if any. */
-  pointsOf(sale: SaleCompleted, customer: CustomerRow | undefined): Points;
+  /** What a sale earns, and on which lines, for the customer its card belongs to, if any. */
+  earnedOf(sale: SaleCompleted, customer: CustomerRow | undefined): EarnedPoints;
 }
 
 /**
@@ -32,13 +27,12 @@ export async function readRules(db: Queries, sales: readonly SaleCompleted[], no
     now,
   );
   return {
-    pointsOf(sale, customer) {
+    earnedOf(sale, customer) {
       const programme = programmes.get(sale.earned.programmeVersion) ?? current;
       const { basket, at } = sale;
       // The server knows what holds; only a till's knowledge grows stale.
       const circumstances = { customer: customer ?? null, basket, at, stale: false };
-      const { earned } = evaluateSale(programme, offers.at(at), circumstances);
-      return points(Math.min(POINTS_MAX, totalPoints(earned)));
+      return evaluateSale(programme, offers.at(at), circumstances).earned;
     },
   };
 }

@@ -176,6 +176,8 @@ describe('a tier', () => {
   test('takes back what was returned of a sale with the sale', () => {
     const less = earned.map((each) => ({ ...each, points: each.points - (each.points === 200 ? 101 : 0) }));
     expect(qualifiedTier(tiers, less, at('2026-07-01T00:00Z'), 'UTC')).toBe(undefined);
+    const just = [...less, { at: at('2026-06-20T10:00Z'), points: 1 }];
+    expect(qualifiedTier(tiers, just, at('2026-07-01T00:00Z'), 'UTC')).toBe('silver');
     expect(pointsInWindow(less, 12, at('2026-07-01T00:00Z'), 'UTC')).toBe(499);
   });
 });
