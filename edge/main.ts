@@ -4,7 +4,7 @@ import { SystemClock } from '../foundation/clock.ts';
 import { machineTime } from '../foundation/machine-time.ts';
 import { withDeadline } from '../foundation/deadline.ts';
 import { StammkundeError, asError, isFault } from '../foundation/errors.ts';
-import { createLog } from '../foundation/log.ts';
+import { createLog, silentLog } from '../foundation/log.ts';
 import { SystemRandom } from '../foundation/random.ts';
 import { programVersion } from '../foundation/version.ts';
 import { readEdgeConfig } from './config.ts';
@@ -15,10 +15,16 @@ const USAGE = `stammkunde-edge: the daemon on the till
   stammkunde-edge --config till.yaml --check-config   say whether the configuration is right, and end
   stammkunde-edge readers [--config till.yaml] [--json]
                                                       say which readers are attached and what each lacks, and end
+  stammkunde-edge audit --config till.yaml [--against FILE|URL [--token-file FILE]] [--json]
+                                                      recompute the journal, hold it against the server's copy, and end
+  stammkunde-edge rejoin --config till.yaml [--yes] [--json]
+                                                      after its disk was copied or restored: enter all its journal anew
   stammkunde-edge --version
 `;
 /** How long closing may take before the process ends regardless; everything taken is on the disk already. */
 const CLOSE_DEADLINE_MS = 10_000;
+/** An audit found what does not fit. */
+const EXIT_NOT_WELL = 2;
 /** The till was wiped: starting it again is of no use (systemd: RestartPreventExitStatus=). */
 const EXIT_WIPED = 3;
 
@@ -32,6 +38,9 @@ function readArguments() {
         config: { type: 'string' },
         'check-config': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        against: { type: 'string' },
+        'token-file': { type: 'string' },
+        yes: { type: 'boolean', default: false },
         version: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -80,6 +89,30 @@ async function main(): Promise<void> {
   const [command, ...others] = positionals;
   if (!values.help && command === 'readers' && others.length === 0) {
     await tellReaders(values.config, values.json);
+    return;
+  }
+  if (!values.help && (command === 'audit' || command === 'rejoin') && others.length === 0) {
+    if (values.config === undefined)
+      throw new StammkundeError(
+        'CFG_INVALID',
+        `${command} needs --config; it is called like this:\n\n${USAGE}`,
+      );
+    const { tellAudit, tellRejoin } = await import('./journal-commands.ts');
+    const config = readEdgeConfig(values.config);
+    const ports = {
+      clock,
+      random: new SystemRandom(),
+      log: silentLog,
+      credentialsFolder: process.env['CREDENTIALS_DIRECTORY'],
+    };
+    const against =
+      values.against === undefined ? undefined : { place: values.against, tokenFile: values['token-file'] };
+    const { text, well } =
+      command === 'audit'
+        ? await tellAudit(config, ports, { against, asJson: values.json })
+        : await tellRejoin(config, ports, { really: values.yes, asJson: values.json });
+    process.stdout.write(text);
+    if (!well) process.exitCode = EXIT_NOT_WELL;
     return;
   }
   if (command !== undefined) {

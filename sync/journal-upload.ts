@@ -36,7 +36,9 @@ export type Divergence =
   /** The server holds more than this journal ever had: the disk was restored or copied. */
   | 'ahead'
   /** The server lacks entries this journal no longer keeps. */
-  | 'pruned';
+  | 'pruned'
+  /** The server put one of our entries into quarantine: what stands beside it there is not ours. */
+  | 'quarantined';
 
 export interface UploadStatus {
   readonly state: 'uploading' | 'diverged';
@@ -293,6 +295,11 @@ export class JournalUpload implements Closable {
       this.#window.rewind(receipt.contiguous);
     }
     this.#newestServerTime = Math.max(this.#newestServerTime, receipt.serverTime);
+    // Sent again it would be quarantined again, and so would all that follows it.
+    const conflict = receipt.verdicts.find(
+      ({ verdict, seq }) => verdict === 'conflict' && seq > receipt.contiguous,
+    );
+    if (conflict !== undefined) this.#diverge('quarantined', conflict.seq, null);
     this.#onChange();
   }
 

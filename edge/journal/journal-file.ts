@@ -68,9 +68,26 @@ function create(file: string, key: Uint8Array, genesis: Genesis): void {
   if (existsSync(`${file}-wal`))
     throw new StammkundeError('JRN_CORRUPT', `${file} is gone, but its -wal file is there`);
   const unfinished = `${file}.new`;
-  rmSync(unfinished, { force: true });
-  rmSync(`${unfinished}-wal`, { force: true });
-  const database = connect(unfinished, key, (fresh) => {
+  buildJournalFile(unfinished, key, genesis);
+  renameSync(unfinished, file);
+  syncFolder(dirname(file));
+}
+
+/**
+ * Writes a whole journal to a place of its own, on the disk when this returns, in place of what an interrupted attempt
+ * left there.
+ * @param fill writes the first entries, if any, in the transaction that makes the file
+ * @throws StammkundeError DATA_UNWRITABLE, and what SQLite throws
+ */
+export function buildJournalFile(
+  file: string,
+  key: Uint8Array,
+  genesis: Genesis,
+  fill: (database: Database.Database) => void = () => {},
+): void {
+  rmSync(file, { force: true });
+  rmSync(`${file}-wal`, { force: true });
+  const database = connect(file, key, (fresh) => {
     fresh.exec('BEGIN EXCLUSIVE');
     fresh.pragma(`application_id=${APPLICATION_ID}`);
     fresh.pragma(`user_version=${LAYOUT}`);
@@ -79,11 +96,10 @@ function create(file: string, key: Uint8Array, genesis: Genesis): void {
     fresh
       .prepare('INSERT INTO chain VALUES(1, ?, ?, 0, ?, 0, 0, 0, 0)')
       .run(genesis.till, genesis.incarnation, genesis.hash);
+    fill(fresh);
     fresh.exec('COMMIT');
   });
-  closeWhole(database, unfinished);
-  renameSync(unfinished, file);
-  syncFolder(dirname(file));
+  closeWhole(database, file);
 }
 
 /**
@@ -159,7 +175,7 @@ function inspectHead(file: string, key: Uint8Array): void {
 }
 
 /** Makes a rename durable. Windows has no handle for a folder; its file system journals the rename itself. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   if (process.platform === 'win32') return;
   const descriptor = openSync(folder, 'r');
   try {

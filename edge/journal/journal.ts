@@ -30,12 +30,15 @@ export interface JournalOptions {
   readonly file: string;
   /** 32 bytes; the whole file is encrypted with it. */
   readonly key: Uint8Array;
-  readonly till: string;
+  /** null: whoever's it is, and there must be one. */
+  readonly till: string | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** No entry is taken beyond this many that the server has not confirmed. */
   readonly unconfirmedMax: number;
+  /** False: for an audit, which is to say what is wrong. */
+  readonly checkTail?: boolean;
 }
 
 const VERSION_COLUMN = { command: 'command_version', urgent: 'urgent_version' } as const;
@@ -46,6 +49,16 @@ interface ChainRow {
   readonly anchor_seq: number;
   readonly anchor_hash: string;
   readonly confirmed_seq: number;
+}
+
+/** What a journal's file holds beside its entries. */
+export interface JournalBeside {
+  readonly counters: { readonly session: number; readonly command: number; readonly urgent: number };
+  readonly openSales: readonly {
+    readonly saleId: string;
+    readonly openedNo: number;
+    readonly body: string;
+  }[];
 }
 
 const ENTRY_COLUMNS = 'seq, id, at, prev_hash AS prevHash, body, hash';
@@ -91,18 +104,19 @@ export class Journal implements Closable {
   static async open(options: JournalOptions): Promise<Journal> {
     const { file, key, till, clock, random, log } = options;
     const database = new JournalDatabase(file, key, () => {
+      if (till === null) throw new StammkundeError('DATA_UNWRITABLE', `there is no journal ${file}`);
       const incarnation = uuidV7(clock.now(), random);
       return { till, incarnation, hash: genesisHash({ till, incarnation }) };
     });
     try {
       const journal = new Journal(database, options, readChain(database));
-      if (journal.owner.till !== till) {
+      if (till !== null && journal.owner.till !== till) {
         throw new StammkundeError(
           'JRN_CORRUPT',
           `${file} is the journal of till ${journal.owner.till}, not of ${till}`,
         );
       }
-      journal.#verifyFrom(journal.lastSeq - TAIL_CHECKED);
+      if (options.checkTail ?? true) journal.#verifyFrom(journal.lastSeq - TAIL_CHECKED);
       log.info({
         event: 'journal.opened',
         incarnation: journal.owner.incarnation,
@@ -260,6 +274,34 @@ export class Journal implements Closable {
    */
   verify(): number {
     return this.#verifyFrom(0);
+  }
+
+  /** The last entry that was removed, which the first one kept continues. */
+  get anchor(): { readonly seq: number; readonly hash: string } {
+    const { anchor_seq: seq, anchor_hash: hash } = this.#chain();
+    return { seq, hash };
+  }
+
+  /** What rests beside the entries, as it stands in the file. */
+  beside(): JournalBeside {
+    const [counters] = this.#database.rows<JournalBeside['counters']>(
+      'SELECT session, command_version AS command, urgent_version AS urgent FROM chain',
+    );
+    if (counters === undefined) throw new ProgrammerError('a journal has a chain');
+    return {
+      counters,
+      openSales: this.#database.rows(
+        'SELECT sale_id AS saleId, opened_no AS openedNo, body FROM open_sale ORDER BY opened_no',
+      ),
+    };
+  }
+
+  /** The sale an entry closed last, as its view rests. */
+  closedBy(seq: number): { readonly saleId: string; readonly body: string } | undefined {
+    return this.#database.rows<{ saleId: string; body: string }>(
+      'SELECT sale_id AS saleId, body FROM closed_sale WHERE last_seq = ?',
+      seq,
+    )[0];
   }
 
   /** The number of the next connection to the server: grows for ever, also over restarts. */

@@ -39,7 +39,11 @@ export type AuditEntry = Omit<JournalEntry, 'body'> & { readonly body: string | 
 /** The first entry that does not fit. */
 export interface Misfit {
   readonly seq: number;
-  readonly what: 'missing' | 'does not continue the chain' | 'has another content than was sealed';
+  readonly what:
+    | 'missing'
+    | 'does not continue the chain'
+    | 'has another content than was sealed'
+    | 'cannot be read';
 }
 
 /** Walks a journal from `start`, the entry before the first that is fed, and makes blocks of it. Goes on after a misfit. */

@@ -7,13 +7,13 @@ export type DiskStep =
   | { readonly kind: 'truncate'; readonly name: string; readonly length: number }
   | { readonly kind: 'sync'; readonly name: string }
   | { readonly kind: 'sync-folder' }
-  | { readonly kind: 'rename'; readonly name: string; readonly to: string }
+  | { readonly kind: 'rename' | 'link'; readonly name: string; readonly to: string }
   | { readonly kind: 'unlink'; readonly name: string }
   | { readonly kind: 'said'; readonly report: FaultReport };
 
 /** What `strace` has to write down for {@link readDiskTrace}. */
 export const TRACE_OPTIONS: readonly string[] =
-  '-f -qq -y -xx -s 1000000 -e signal=none -e trace=pwrite64,fsync,fdatasync,ftruncate,rename,unlink,write'.split(
+  '-f -qq -y -xx -s 1000000 -e signal=none -e trace=pwrite64,fsync,fdatasync,ftruncate,rename,link,unlink,write'.split(
     ' ',
   );
 
@@ -48,9 +48,10 @@ export function readDiskTrace(text: string, folder: string): readonly DiskStep[]
       case 'fdatasync':
         if (path === folder) return [{ kind: 'sync-folder' }];
         return name === undefined ? [] : [{ kind: 'sync', name }];
-      case 'rename': {
+      case 'rename':
+      case 'link': {
         const [from, to] = quoted.map((each) => inFolder(each.toString()));
-        return from === undefined || to === undefined ? [] : [{ kind: 'rename', name: from, to }];
+        return from === undefined || to === undefined ? [] : [{ kind: call, name: from, to }];
       }
       case 'unlink': {
         const gone = inFolder(bytes?.toString() ?? '');
@@ -80,6 +81,12 @@ export class DiskModel {
   readonly #names = new Map<string, File>();
   #durableNames = new Map<string, File>();
 
+  /** @param initial what is on the disk from the beginning */
+  constructor(initial: DiskState = new Map()) {
+    for (const [name, content] of initial) this.#names.set(name, { content, durable: content, pending: [] });
+    this.#durableNames = new Map(this.#names);
+  }
+
   take(step: DiskStep): void {
     switch (step.kind) {
       case 'write':
@@ -98,9 +105,10 @@ export class DiskModel {
       case 'sync-folder':
         this.#durableNames = new Map(this.#names);
         return;
+      case 'link':
       case 'rename': {
         const file = this.#names.get(step.name);
-        this.#names.delete(step.name);
+        if (step.kind === 'rename') this.#names.delete(step.name);
         if (file !== undefined) this.#names.set(step.to, file);
         return;
       }
