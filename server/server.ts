@@ -202,7 +202,7 @@ async function compose(
     }),
   );
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
-  opened.add(new FeedKeeper({ database, clock, log, tombstoneDays: config.replica.tombstoneDays }));
+  opened.add(new FeedKeeper({ database, clock, log, indexer, tombstoneDays: config.replica.tombstoneDays }));
   for (const consumer of [wipes, states, responder, intake]) opened.add(consumer);
 
   const rotation = opened.add(
@@ -235,7 +235,7 @@ async function compose(
         routes: [
           healthRoutes(health),
           customerRoutes(customers, new Cards(services)),
-          erasureRoutes(new Erasures({ ...services, log })),
+          erasureRoutes(new Erasures({ ...services, log, indexer })),
           bankCardRoutes(new BankCards({ ...services, indexer, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),

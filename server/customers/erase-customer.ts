@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
-import { BLIND_INDEX_PATTERN } from '../../sync/contract/blind-index.ts';
-import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import { BLIND_INDEX_PATTERN, singleForm } from '../../sync/contract/blind-index.ts';
+import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { memberAccount } from '../ledger/accounts.ts';
 import { changeOwnership } from '../ledger/claim.ts';
-import { REDACTED_INDEX, redactIndexes } from './redact-indexes.ts';
+import { REDACTED_INDEX, redactIndexes, withoutGivenOut } from './redact-indexes.ts';
 import type { Redacted } from './redact-indexes.ts';
 
 /** What an erasure did. */
@@ -27,12 +27,14 @@ export interface Forgotten {
  * Erases a customer: profile, membership, cards, phones and codes are deleted, and their blind indexes are taken out of
  * journals, consents and accounts. What stays is bookkeeping: amounts, dates, stores and the customer's random id, which
  * leads to nobody any more.
+ * @param indexer leads to the indexes under which tills with newer keys name the same cards
  * @returns undefined when there is no such customer
  */
 export async function eraseCustomer(
   tx: DatabaseTransaction,
   id: string,
   now: Instant,
+  indexer: Pick<IndexForms, 'formsFrom'> = singleForm,
 ): Promise<{ readonly erased: Erased; readonly forgotten: Forgotten } | undefined> {
   // No sale of theirs may be on its way into the ledger.
   await changeOwnership(tx);
@@ -49,14 +51,16 @@ export async function eraseCustomer(
   await tx.deleteFrom('customer_activity').where('customer_id', '=', id).execute();
 
   const own = cards.map(({ index }) => index);
-  const indexes = [...new Set([...own, ...(await readFormerIndexes(tx, id, own))])];
+  const known = new Set([...own, ...(await readFormerIndexes(tx, id, own))]);
   // A card they gave up may belong to somebody else by now, whose sales stay as they are.
-  const taken = await sql<{ index: BlindIndex }>`
-    select index from credential where index = any(${indexes}::text[])`.execute(tx);
-  const others = new Set(taken.rows.map(({ index }) => index));
-  const free = indexes.filter((index) => !others.has(index));
+  const free = await withoutGivenOut(
+    tx,
+    [...known].map((index) => indexer.formsFrom(index)),
+  );
+  const erased = free.filter((index) => known.has(index));
+  // Those under newer keys follow from them.
   await sql`
-    insert into erased_index (index, at) select index, ${now}::bigint from unnest(${free}::text[]) as n(index)
+    insert into erased_index (index, at) select index, ${now}::bigint from unnest(${erased}::text[]) as n(index)
     on conflict (index) do update set at = excluded.at`.execute(tx);
   const redacted = await redactIndexes(tx, free, await readEntries(tx, id));
   const consents = await redactConsents(tx, id);

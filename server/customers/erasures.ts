@@ -4,6 +4,8 @@ import { StammkundeError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
+import { singleForm } from '../../sync/contract/blind-index.ts';
+import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
 import type { Changes } from '../changes.ts';
 import type { Database, DatabaseTransaction } from '../database/database.ts';
@@ -30,6 +32,7 @@ export class Erasures {
     readonly clock: Clock;
     readonly random: Random;
     readonly log: Log;
+    readonly indexer?: IndexForms;
   };
 
   constructor(ports: {
@@ -38,6 +41,7 @@ export class Erasures {
     readonly clock: Clock;
     readonly random: Random;
     readonly log: Log;
+    readonly indexer?: IndexForms;
   }) {
     this.#ports = ports;
   }
@@ -47,10 +51,10 @@ export class Erasures {
    * @throws StammkundeError CUSTOMER_NOT_FOUND for one who never was
    */
   async erase(customerId: string): Promise<ErasureCertificate> {
-    const { database, changes, clock, random, log } = this.#ports;
+    const { database, changes, clock, random, log, indexer = singleForm } = this.#ports;
     const now = clock.now();
     const { certificate, forgotten } = await database.transaction((tx) =>
-      eraseOnce(tx, customerId, { erasureId: uuidV7(now, random), at: now }),
+      eraseOnce(tx, customerId, { erasureId: uuidV7(now, random), at: now, indexer }),
     );
     if (forgotten === undefined) return certificate;
     changes.urgent({
@@ -69,9 +73,13 @@ export class Erasures {
 async function eraseOnce(
   tx: DatabaseTransaction,
   customerId: string,
-  { erasureId, at }: { readonly erasureId: string; readonly at: number },
+  {
+    erasureId,
+    at,
+    indexer,
+  }: { readonly erasureId: string; readonly at: number; readonly indexer: IndexForms },
 ): Promise<{ readonly certificate: ErasureCertificate; readonly forgotten: Forgotten | undefined }> {
-  const outcome = await eraseCustomer(tx, customerId, at);
+  const outcome = await eraseCustomer(tx, customerId, at, indexer);
   if (outcome === undefined) {
     const before = await tx
       .selectFrom('customer_erasure')

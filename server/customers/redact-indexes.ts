@@ -1,11 +1,19 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
-import type { BlindIndex } from '../../sync/contract/blind-index.ts';
+import { singleForm } from '../../sync/contract/blind-index.ts';
+import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts';
 import type { Database, DatabaseTransaction } from '../database/database.ts';
 import { changeOwnership } from '../ledger/claim.ts';
 
-/** The first card an entry `t` names; the expression of an index. */
-const CARD_OF_ENTRY = sql`substring(t.body from '"index":"([A-Za-z0-9_-]{43})"')`;
+/** Entries of the journal that name any of the cards, first or later: two indexes, as most entries name one card. */
+function entriesNaming(list: readonly BlindIndex[]): RawBuilder<unknown> {
+  return sql`
+    select t.id, t.body from till_journal t
+    where substring(t.body from '"index":"([A-Za-z0-9_-]{43})"') = any(${[...list]}::text[]) and t.body like '%"index":"%'
+    union
+    select t.id, t.body from till_journal t
+    where cards_named_in(t.body) && ${[...list]}::text[] and t.body like '%"index":"%"index":"%'`;
+}
 
 /** What stands in place of a blind index that was erased: the shape of one, and the index of nothing. */
 export const REDACTED_INDEX = '-'.repeat(43);
@@ -37,14 +45,11 @@ export async function redactIndexes(
   const list = [...indexes];
   const { rows: entries } = await sql`
     update till_journal j set body = ${overwritten(sql`j.body`)}
-    where j.id = any(array(
-        select t.id from till_journal t
-        where ${CARD_OF_ENTRY} = any(${list}::text[]) and t.body like '%"index":"%')
-      || ${[...others]}::uuid[])
+    where j.id = any(array(select named.id from (${entriesNaming(list)}) named) || ${[...others]}::uuid[])
     returning j.id`.execute(tx);
   const { rows: quarantined } = await sql`
     update journal_quarantine q set body = ${overwritten(sql`q.body`)}
-    where exists (select from unnest(${list}::text[]) as n(index) where position(n.index in q.body) > 0)
+    where cards_named_in(q.body) && ${list}::text[]
     returning q.id`.execute(tx);
   const { rows: accounts } = await sql<{ id: string; name: string }>`
     update ledger_account a set id = 'unclaimed:erased-' || gen_random_uuid()
@@ -60,35 +65,62 @@ export async function redactIndexes(
 
 /**
  * Erases again what tills brought since of cards that were erased: a till may have been away. A card that was given out
- * anew in the meantime is left alone.
+ * anew in the meantime is left alone, whichever index it stands under by now.
+ * @param indexer lifts erased indexes to those of keys that were added since, which tills name their cards by then
  * @returns how many entries and accounts there were
  */
-export async function reapplyErasures(database: Database): Promise<number> {
+export async function reapplyErasures(
+  database: Database,
+  indexer: Pick<IndexForms, 'formsFrom'> = singleForm,
+): Promise<number> {
   let found = 0;
   for (let after = ''; ;) {
     const done = await database.transaction(async (tx) => {
       const { rows } = await sql<{ index: BlindIndex }>`
-        select e.index from erased_index e
-        where e.index > ${after} and not exists (select from credential c where c.index = e.index)
-        order by e.index limit ${REAPPLY_MAX}::bigint`.execute(tx);
-      const indexes = rows.map(({ index }) => index);
-      const { rows: late } = await sql<{ index: BlindIndex }>`
-        select n.index from unnest(${indexes}::text[]) as n(index)
-        where exists (select from till_journal t where t.body like '%"index":"%' and ${CARD_OF_ENTRY} = n.index)
-           or exists (select from ledger_account where id = 'unclaimed:' || n.index)`.execute(tx);
+        select index from erased_index where index > ${after} order by index limit ${REAPPLY_MAX}::bigint`.execute(
+        tx,
+      );
+      const cards = rows.map(({ index }) => indexer.formsFrom(index));
+      const late = await readLate(tx, await withoutGivenOut(tx, cards));
       if (late.length > 0) {
         await changeOwnership(tx);
-        const { entries, accounts } = await redactIndexes(
-          tx,
-          late.map(({ index }) => index),
-        );
+        const { entries, accounts } = await redactIndexes(tx, late);
         found += entries + accounts;
       }
-      after = indexes.at(-1) ?? after;
-      return indexes.length < REAPPLY_MAX;
+      after = rows.at(-1)?.index ?? after;
+      return rows.length < REAPPLY_MAX;
     });
     if (done) return found;
   }
+}
+
+/** The indexes of those cards, each with all it has, that nobody was given since. */
+export async function withoutGivenOut(
+  tx: DatabaseTransaction,
+  cards: readonly (readonly BlindIndex[])[],
+): Promise<readonly BlindIndex[]> {
+  const { rows } = await sql<{ index: BlindIndex }>`
+    select index from credential where index = any(${cards.flat()}::text[])`.execute(tx);
+  const given = new Set(rows.map(({ index }) => index));
+  return [...new Set(cards.filter((forms) => !forms.some((form) => given.has(form))).flat())];
+}
+
+/** Those of the indexes that stand in a journal, in the quarantine or on an account. */
+async function readLate(
+  tx: DatabaseTransaction,
+  indexes: readonly BlindIndex[],
+): Promise<readonly BlindIndex[]> {
+  if (indexes.length === 0) return [];
+  const list = [...indexes];
+  const { rows } = await sql<{ index: BlindIndex }>`
+    select index from unnest(${list}::text[]) as wanted(index)
+    where index in (
+      select unnest(cards_named_in(named.body)) from (${entriesNaming(list)}) named
+      union select unnest(cards_named_in(q.body)) from journal_quarantine q
+        where cards_named_in(q.body) && ${list}::text[]
+      union select substr(id, length('unclaimed:') + 1) from ledger_account
+        where id = any(array(select 'unclaimed:' || n from unnest(${list}::text[]) n)))`.execute(tx);
+  return rows.map(({ index }) => index);
 }
 
 /** The text of an entry with every card it names overwritten: an entry is about the cards of one person. */

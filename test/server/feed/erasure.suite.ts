@@ -1,7 +1,9 @@
 // What a customer who asks to be forgotten is promised, held against a real database.
 import { sql } from 'kysely';
 import { afterEach, expect, test } from 'vitest';
+import { silentLog } from '../../../foundation/log.ts';
 import { SeededRandom, uuidV7 } from '../../../foundation/random.ts';
+import { BlindIndexer } from '../../../sync/contract/blind-index.ts';
 import { consentTextHash } from '../../../sync/contract/consent.ts';
 import type { FeedUrgent } from '../../../sync/contract/messages.ts';
 import { FeedUrgent as FeedUrgentSchema } from '../../../sync/contract/messages.ts';
@@ -252,6 +254,103 @@ export function erasureSuite(database: () => Database): void {
     expect(
       (await readAccount(database().db, memberAccount(heir), { before: undefined, limit: 1 })).balance,
     ).toBe(3);
+    await keeper.close();
+  });
+
+  /** Somebody with one card and nothing else. */
+  async function holderOf(card: string, clock: ManualClock): Promise<string> {
+    const id = uuidV7(clock.now(), random);
+    const own = { id: uuidV7(clock.now(), random), index: card, kind: 'card', scheme: 'house' } as const;
+    const customer = { tier: 'basic', purposes: [], greeting: null, cards: [] };
+    await database().transaction((tx) =>
+      insertCustomers(tx, [{ id, customer, cards: [{ ...own, validUntil: null }] }], { clock, random }),
+    );
+    return id;
+  }
+
+  test('a card that an entry names second is found: the link of a bank card that was refused names it still', async () => {
+    const clock = new ManualClock(Date.now());
+    const till = new TestTill();
+    const [card, bankCard] = [till.index(), till.index()];
+    const id = await holderOf(card, clock);
+    const link = (): void =>
+      void till.add({
+        kind: 'credential.linked',
+        linkId: till.id(),
+        storeId: 'store-1',
+        at: 1_000,
+        customerId: id,
+        credential: { index: bankCard, kind: 'bankcard', scheme: 'emv-par' },
+        identifiedBy: { index: card, kind: 'card', trust: 'L1' },
+        consent: {
+          purpose: 'bankcard_link',
+          decision: 'granted',
+          textVersion: 'never-published',
+          textSha256: 'a'.repeat(64),
+          locale: 'de',
+          uiVariant: 'display-1',
+          channel: 'till',
+          operatorRef: 'op-7',
+          occurredAt: 1_000,
+          clock: 'good',
+        },
+      });
+    link();
+    const judged = await commitBatches(database(), [till.batch()], clock);
+    expect(judged.flat().map((each) => verdictOf(each).verdict)).toEqual(['refused']);
+    const { erasures, keeper } = erasing(clock);
+    expect(await erasures.erase(id)).toMatchObject({ entries: 1 });
+    expect(await tablesWith([card, bankCard])).toEqual(UNTIL_THE_HORIZON.toSorted());
+    // And one that the till brings later.
+    link();
+    await commitBatches(database(), [till.batch()], clock);
+    expect(await tablesWith([card])).toContain('till_journal');
+    await keeper.purge();
+    expect(await tablesWith([card, bankCard])).toEqual(UNTIL_THE_HORIZON.toSorted());
+    await keeper.close();
+  });
+
+  test('what comes later and goes to quarantine alone is erased as well', async () => {
+    const clock = new ManualClock(Date.now());
+    const till = new TestTill();
+    const card = till.index();
+    const id = await holderOf(card, clock);
+    till.sell(card, 100);
+    await commitBatches(database(), [till.batch()], clock);
+    const { erasures, keeper } = erasing(clock);
+    await erasures.erase(id);
+    const other = till.clone();
+    other.entries.pop();
+    other.sell(card, 555);
+    await commitBatches(database(), [other.batch()], clock);
+    expect(await tablesWith([card])).toContain('journal_quarantine');
+    await keeper.purge();
+    expect(await tablesWith([card])).toEqual(UNTIL_THE_HORIZON.toSorted());
+    await keeper.close();
+  });
+
+  test('what comes later under the index of a key that was added since is erased, and of who got the card since it is not', async () => {
+    const clock = new ManualClock(Date.now());
+    const till = new TestTill();
+    const indexer = new BlindIndexer([new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)], 'shop');
+    const [older = '', newer = ''] = indexer.forms('card', till.id());
+    const [givenOlder = '', givenNewer = ''] = indexer.forms('card', till.id());
+    const { erasures } = erasing(clock);
+    for (const card of [older, givenOlder]) await erasures.erase(await holderOf(card, clock));
+    const keeper = new FeedKeeper({
+      database: database(),
+      clock,
+      log: silentLog,
+      tombstoneDays: 180,
+      indexer,
+    });
+    await holderOf(givenNewer, clock);
+    for (const index of [newer, givenNewer, givenOlder]) till.sell(index, 300);
+    await commitBatches(database(), [till.batch()], clock);
+    await keeper.purge();
+    expect(await tablesWith([newer])).toEqual([]);
+    expect(await tablesWith([givenNewer])).toContain('till_journal');
+    expect(await tablesWith([givenOlder])).toContain('till_journal');
     await keeper.close();
   });
 
