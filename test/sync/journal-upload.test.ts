@@ -171,6 +171,26 @@ describe('carrying the journal to the server', () => {
     await world.upload.close();
   });
 
+  test('an entry that is quarantined although all before it stands raises the alarm, and is not sent for ever', async () => {
+    const world = (await World.open({ entries: 3 })).start();
+    world.server.mute = true;
+    await world.clock.advance(0);
+    const [, second] = world.journal.entries;
+    world.receipt({
+      contiguous: 2,
+      hash: second?.hash ?? null,
+      verdicts: [{ seq: 3, verdict: 'conflict', code: 'LEDGER_CHAIN' }],
+    });
+    await world.clock.advance(0);
+    expect(world.journal.confirmedSeq).toBe(2);
+    expect(world.upload.status).toMatchObject({ state: 'diverged', divergence: 'quarantined', conflicts: 1 });
+    expect(world.errors).toContainEqual(expect.objectContaining({ code: 'JRN_DIVERGED', seq: 3 }));
+    const sent = world.server.batches.length;
+    await world.clock.advance(600_000);
+    expect(world.server.batches).toHaveLength(sent);
+    await world.upload.close();
+  });
+
   test('a receipt for another incarnation is counted and changes nothing', async () => {
     const world = (await World.open({ entries: 3 })).start();
     world.server.mute = true;

@@ -162,13 +162,13 @@ test(
       }
     }
     expect(incarnations.size).toBe(2);
-  const ended = join(root, 'ended');
-  mkdirSync(ended);
-  for (const [name, content] of disk.powerCut()) writeFileSync(join(ended, name), content);
-  const after = await openJournal(ended);
-  // What was said to be done is done, whatever happens to the power.
-  expect(after.owner.incarnation).toBe([...incarnations].at(-1));
-  await after.close();
+    const ended = join(root, 'ended');
+    mkdirSync(ended);
+    for (const [name, content] of disk.powerCut()) writeFileSync(join(ended, name), content);
+    const after = await openJournal(ended);
+    // What was said to be done is done, whatever happens to the power.
+    expect(after.owner.incarnation).toBe([...incarnations].at(-1));
+    await after.close();
     // From the very middle it goes on.
     const middle = join(root, 'middle');
     mkdirSync(middle);
