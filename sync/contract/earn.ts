@@ -1,4 +1,4 @@
-import { allot } from './programme/allot.ts';
+import { allotmentOf } from './programme/allot.ts';
 import { earningWeights } from './programme/earning-weights.ts';
 import type { EarningWeights } from './programme/earning-weights.ts';
 import { wholeOf } from './programme/rounding.ts';
@@ -58,14 +58,15 @@ export function evaluateSale(
       ({ view: a }, { view: b }) => Number(b.applies) - Number(a.applies) || compare(a.offerId, b.offerId),
     );
   const bonuses: { offerId: string; points: number }[] = [];
-  const parts = [allot(base, basket, [weights.lines])];
+  const allot = allotmentOf(basket);
+  const parts = [allot(base, [weights.lines])];
   let room = SALE_POINTS_MAX - base;
   for (const { offer, view } of views) {
     const points = Math.min(room, view.bonusPoints);
     if (points === 0 || bonuses.length === BONUSES_MAX) continue;
     room -= points;
     bonuses.push({ offerId: offer.id, points });
-    parts.push(allot(points, basket, weightsOf(offer, weights, basket)));
+    parts.push(allot(points, weightsOf(offer, weights, basket)));
   }
   const earned = { programmeVersion: programme.version, base, bonuses };
   const onLines = basket.lines.map((_line, i) => parts.reduce((sum, part) => sum + (part[i] ?? 0), 0));

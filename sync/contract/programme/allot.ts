@@ -27,6 +27,7 @@ export function split(whole: number, weights: readonly bigint[]): number[] {
   if (total === 0n) return weights.map(() => 0);
   let [sum, given] = [0n, 0n];
   return weights.map((weight) => {
+    if (weight === 0n) return 0;
     sum += weight;
     const until = (BigInt(whole) * sum) / total;
     const part = until - given;
@@ -35,26 +36,38 @@ export function split(whole: number, weights: readonly bigint[]): number[] {
   });
 }
 
+/** Allots points to the lines of one basket: `whole` over the first of `choices` that has anything above 0 in it. */
+export type Allotment = (whole: number, choices: readonly (readonly bigint[])[]) => number[];
+
 /**
- * Allots points to the lines of a basket by the first of some weights that has anything above 0 in it; then by what the
- * lines cost, and with all of these 0 to no line at all. Weights below 0 (discounts, deposits, goods taken back) count
- * as 0: what they take off is carried by all lines pro rata. Of a line whose goods were taken back on another line of
- * the same article only what is left counts.
- * @param choices each with a weight for every line
- * @returns points for every line, which sum to `whole` unless they went to no line
+ * How points are allotted to the lines of a basket: by the first of some weights that has anything above 0 in it; then
+ * by what the lines cost, and with all of these 0 to no line at all. Weights below 0 (discounts, deposits, goods taken
+ * back) count as 0: what they take off is carried by all lines pro rata. Of a line whose goods were taken back on
+ * another line of the same article only what is left counts. The parts of a call sum to its `whole` unless they went to
+ * no line. Each choice has a weight for every line; one given again is not worked out again.
  */
-export function allot(whole: number, basket: Basket, choices: readonly (readonly bigint[])[]): number[] {
-  const left = quantitiesLeft(basket.lines);
-  const costs = basket.lines.map(({ totalMinor }) => BigInt(totalMinor));
-  for (const weights of [...choices, costs]) {
-    const counted = basket.lines.map(({ quantityMilli }, i) => {
+export function allotmentOf({ lines }: Basket): Allotment {
+  const left = quantitiesLeft(lines);
+  const costs = lines.map(({ totalMinor }) => BigInt(totalMinor));
+  const known = new Map<readonly bigint[], readonly bigint[]>();
+  const counted = (weights: readonly bigint[]): readonly bigint[] => {
+    const before = known.get(weights);
+    if (before !== undefined) return before;
+    const made = lines.map(({ quantityMilli }, i) => {
       const weight = weights[i] ?? 0n;
       if (weight <= 0n) return 0n;
-      return quantityMilli > 0 ? (weight * BigInt(left[i] ?? 0)) / BigInt(quantityMilli) : weight;
+      const own = left[i] ?? 0;
+      // Without a quantity there is nothing to take back of it.
+      if (quantityMilli <= 0 || own === quantityMilli) return weight;
+      return (weight * BigInt(own)) / BigInt(quantityMilli);
     });
-    if (counted.some((weight) => weight > 0n)) return split(whole, counted);
-  }
-  return basket.lines.map(() => 0);
+    known.set(weights, made);
+    return made;
+  };
+  return (whole, choices) => {
+    const weights = [...choices, costs].find((choice) => counted(choice).some((weight) => weight > 0n));
+    return whole === 0 || weights === undefined ? lines.map(() => 0) : split(whole, counted(weights));
+  };
 }
 
 /**
@@ -65,7 +78,7 @@ export function allot(whole: number, basket: Basket, choices: readonly (readonly
  */
 export function saleParts(basket: Basket, parts: readonly number[] | undefined, total: number): SaleParts {
   const left = quantitiesLeft(basket.lines);
-  const points = parts ?? allot(total, basket, []);
+  const points = parts ?? allotmentOf(basket)(total, []);
   const lines = basket.lines.map(({ id }, i): LinePart => {
     const quantityMilli = left[i] ?? 0;
     // A line that has no quantity cannot be returned; what it carries stays until the sale is undone.

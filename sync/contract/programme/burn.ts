@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../foundation/error-codes.ts';
 import type { Basket, BasketLine } from '../basket.ts';
-import { allot } from './allot.ts';
+import { allotmentOf } from './allot.ts';
 import type { BurnRules } from './programme-rules.ts';
 
 /** Points and what they pay, in minor units. */
@@ -68,7 +68,7 @@ export function redeemedParts({ excludedCategories }: BurnRules, basket: Basket,
   const payable = basket.lines.map((line) =>
     isExcluded(line, excludedCategories) ? 0n : BigInt(line.totalMinor),
   );
-  return allot(points, basket, [payable]);
+  return allotmentOf(basket)(points, [payable]);
 }
 
 function stepsPayable(rules: BurnRules, { lines, totalMinor }: Basket): number {

@@ -77,13 +77,19 @@ describe('points expire', () => {
   test('on some day, whatever a clock says', () => {
     const rules: PointsRules = {
       timeZone: 'Europe/Berlin',
-      vestAfterDays: 14,
       expiry: { months: 120, end: 'year' },
     };
     for (const instant of [0, 253_370_764_800_001, 8_640_000_000_000_000]) {
-      const { vestsAt, expiresAt } = lifeOfPoints(instant, rules);
-      expect(Number.isSafeInteger(vestsAt)).toBe(true);
-      expect(expiresAt).toBeGreaterThan(vestsAt);
+      for (const vestAfterDays of [0, 14]) {
+        const { vestsAt, expiresAt } = lifeOfPoints(instant, { ...rules, vestAfterDays });
+        expect(Number.isSafeInteger(vestsAt)).toBe(true);
+        expect(expiresAt).toBeGreaterThan(vestsAt);
+        const calendar = new PointsCalendar({ ...rules, vestAfterDays });
+        expect([calendar.lifeOf(instant), calendar.lifeOf(instant)]).toEqual([
+          { vestsAt, expiresAt },
+          { vestsAt, expiresAt },
+        ]);
+      }
     }
   });
 });

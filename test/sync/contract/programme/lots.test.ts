@@ -151,6 +151,17 @@ describe('a return', () => {
     });
   });
 
+  test('that is owed is absorbed by what vests first, also when both are told at once', () => {
+    let holdings = debit(NOTHING_HELD, { points: 6, at: 1, overdraw: 'owe' }, 1).holdings;
+    holdings = earn(holdings, 'expires first', 10, { earnedAt: 2, vestsAt: 9, expiresAt: 20 });
+    holdings = earn(holdings, 'vests first', 10, { earnedAt: 2, vestsAt: 8, expiresAt: 40 });
+    const left = settle(holdings, 12).holdings.lots.map(({ id, remaining }) => [id, remaining]);
+    expect(left).toEqual([
+      ['expires first', 10],
+      ['vests first', 4],
+    ]);
+  });
+
   test('of what was spent is forgiven where a balance may never be negative', () => {
     const spent = spend(earn(NOTHING_HELD, 'own', 10, { earnedAt: 1 }), 8, 2);
     const { holdings, moves, forgiven } = reverse(spent, { lotId: 'own', points: 10, negative: 'never' }, 3);

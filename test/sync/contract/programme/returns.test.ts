@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Basket, BasketLine } from '../../../../sync/contract/basket.ts';
 import { evaluateSale, SALE_POINTS_MAX, totalPoints } from '../../../../sync/contract/earn.ts';
-import { allot, saleParts, split } from '../../../../sync/contract/programme/allot.ts';
+import { allotmentOf, saleParts, split } from '../../../../sync/contract/programme/allot.ts';
 import { takeBack, takeBackRest } from '../../../../sync/contract/programme/returns.ts';
 import type { Returned, ReturnedLine } from '../../../../sync/contract/programme/returns.ts';
 import type { OfferDocument, ProgrammeDocument } from '../../../../sync/contract/replica-documents.ts';
@@ -138,7 +138,7 @@ describe('allotment', () => {
     fc.assert(
       fc.property(whole, fc.integer({ min: 0, max: SALE_POINTS_MAX }), (basket, points) => {
         const weights = basket.lines.map(({ category }) => (category === 'tobacco' ? 0n : 1n));
-        const sum = allot(points, basket, [weights]).reduce((all, part) => all + part, 0);
+        const sum = allotmentOf(basket)(points, [weights]).reduce((all, part) => all + part, 0);
         expect(sum).toBe(points);
       }),
       { numRuns: 300 },
