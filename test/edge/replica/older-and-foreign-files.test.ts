@@ -24,6 +24,12 @@ async function filledFolder(server: FeedServer, folder?: string): Promise<string
   return opened.folder;
 }
 
+async function emptyFolder(): Promise<string> {
+  const { keeper, folder } = await openKeeper();
+  await keeper.close();
+  return folder;
+}
+
 describe('an older copy put back', () => {
   async function rolledBack() {
     const server = shopServer(30);
@@ -121,17 +127,14 @@ describe('a file under another generation’s name', () => {
       [`${FIRST}.part`, 'replica-000005.db.part'],
     ] as const) {
       const server = shopServer(10);
-      const opened = await openKeeper();
-      if (name === FIRST) opened.keeper.follow(server);
-      if (name === FIRST) await eventually(() => expect(opened.keeper.caughtUpAt).not.toBeNull());
-      await opened.keeper.close();
-      renameSync(join(opened.folder, name), join(opened.folder, other));
-      const { keeper, log } = await openKeeper({ folder: opened.folder });
+      const folder = name === FIRST ? await filledFolder(server) : await emptyFolder();
+      renameSync(join(folder, name), join(folder, other));
+      const { keeper, log } = await openKeeper({ folder });
       expect(log.lines.find(({ event }) => event === 'replica.foreign')).toMatchObject({
         error: { code: 'REP_FOREIGN' },
       });
       expect(keeper.caughtUpAt).toBeNull();
-      expect(readdirSync(opened.folder)).not.toContain(other);
+      expect(readdirSync(folder)).not.toContain(other);
       keeper.follow(server);
       await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
       await eventually(() => expectSame(keeper, server));
