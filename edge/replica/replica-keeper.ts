@@ -1,6 +1,5 @@
-import { statfsSync, statSync } from 'node:fs';
 import type { Clock } from '../../foundation/clock.ts';
-import { StammkundeError, asError, isFault } from '../../foundation/errors.ts';
+import { asError, isFault } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { retryDelayMs } from '../../foundation/retry-schedule.ts';
@@ -9,29 +8,31 @@ import type { FeedPosition } from '../../sync/contract/feed.ts';
 import { isBehind } from '../../sync/contract/feed.ts';
 import type { ReplicaCollection } from '../../sync/contract/replica-documents.ts';
 import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts';
-import { SnapshotClient } from '../../sync/snapshot-client.ts';
 import type { SnapshotQuestions } from '../../sync/snapshot-client.ts';
 import type { CutOff } from './collection-follower.ts';
 import type { RangeSource, ReplicaSource } from './feed-source.ts';
+import { compareServing } from './compare-serving.ts';
+import { endGeneration, progressOf, requireFoldedBack } from './generation.ts';
+import type { Generation } from './generation.ts';
 import { GenerationFiles } from './generation-files.ts';
+import { LeftOverFiles } from './left-over-files.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 import { Replica } from './replica.ts';
 import type { ReplicaOptions } from './replica.ts';
 import type { ReplicaNote } from './replica-note.ts';
-import { readSeal, writeSeal } from './replica-seal.ts';
+import { readSeal } from './replica-seal.ts';
+import { ReplicaTrust } from './replica-trust.ts';
 import type {
   ReadTarget,
-  ReplicaDifference,
   ReplicaWriter,
   ReseedReason,
-  SeedingProgress,
   WriterListener,
   WriterStart,
 } from './replica-writer.ts';
-import type { SeedEvent } from './seeding/seed-meter.ts';
-import { seedReplica } from './seeding/seed-replica.ts';
+import { isDiskFull, requireRoom } from './room-for-another.ts';
+import { seedGeneration } from './seed-generation.ts';
 import { discard, isUnusable } from './unusable-file.ts';
-import { VerificationRounds } from './verification/verification-rounds.ts';
-import type { Verification } from './verification/verify-collection.ts';
+import type { VerificationRounds } from './verification/verification-rounds.ts';
 
 export interface KeeperPorts {
   readonly clock: Clock;
@@ -45,26 +46,12 @@ export interface KeeperOptions extends WriterStart, Pick<ReplicaOptions, 'before
   readonly sliceMs: number;
 }
 
-interface Generation {
-  readonly number: number;
-  readonly replica: Replica;
-  readonly ending: AbortController;
-  rounds?: VerificationRounds;
-  seeded?: SeedEvent;
-}
-
 /** Between attempts to bring back a replica that failed; the first attempt is made at once. */
 const REOPEN_RETRY = { firstMs: 200, maxMs: 30_000 } as const;
 /** Between attempts to load beside a serving replica where there is no room for two. */
 const FULL_DISK_RETRY = { firstMs: 5 * 60_000, maxMs: 3_600_000 } as const;
 /** A serving replica that ran so long does not fail of what it failed of before. */
 const STEADY_MS = 5 * 60_000;
-/** What is left free for sales when a replica is loaded beside the serving one. */
-const JOURNAL_RESERVE_BYTES = 64 * 1024 * 1024;
-/** At most this often the seal is renewed while the replica serves: it waits for the medium. */
-const SEAL_EVERY_MS = 15 * 60_000;
-/** At most this often everything is loaded anew because repairing did not help. */
-const DIVERGED_EVERY_MS = 3_600_000;
 /** How often files are looked for that are of no use any more. */
 const TIDY_EVERY_MS = 3_600_000;
 /** How often the progress of a loading is told. */
@@ -92,14 +79,8 @@ export class ReplicaKeeper implements ReplicaWriter {
   /** The generation whose file serves, open or not, and what its note said last. */
   #servingNumber: number | undefined;
   #servingNote: ReplicaNote | undefined;
-  /** Whether it is known that no older copy of the serving file was put back. */
-  #proven: boolean;
-  /** What was verified since the keeper was opened or another generation serves. */
-  readonly #verified = new Set<ReplicaCollection>();
+  readonly #trust: ReplicaTrust;
   #readTarget: ReadTarget | null = null;
-  #lastDifference: ReplicaDifference | null = null;
-  #sealedAtMs = -Infinity;
-  #divergedAtMs = -Infinity;
   /** Failures since the serving replica last ran for a while, and since a loading was last asked for. */
   #servingFailures = 0;
   #servingSinceMs = Infinity;
@@ -108,10 +89,9 @@ export class ReplicaKeeper implements ReplicaWriter {
   #cancelLoading: (() => void) | undefined;
   #cancelProgress: (() => void) | undefined;
   #cancelTidying: (() => void) | undefined;
-  /** Generations whose files could not be removed; no other gets their number. */
-  readonly #leftOver = new Set<number>();
+  readonly #leftOver: LeftOverFiles;
   /** Maintenance is one step at a time: reopening, beginning to load, completing, clearing up. */
-  #maintenance: Promise<void> = Promise.resolve();
+  readonly #maintenance: OneAtATime = new OneAtATime(this.#closing.signal, (error) => this.#goOnAfter(error));
   #closed: Promise<void> | undefined;
   /** A loaded generation is taking the place of the serving one. */
   #completing = false;
@@ -122,7 +102,11 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#options = options;
     this.#files = files;
     this.#ports = ports;
-    this.#proven = options.serving?.proven ?? true;
+    const { key, owner } = options;
+    const { clock, log } = ports;
+    const { sealPath } = files;
+    this.#leftOver = new LeftOverFiles(files, log);
+    this.#trust = new ReplicaTrust({ sealPath, key, owner, clock, log }, options.serving?.proven ?? true);
     if (options.serving !== null) {
       const { generation } = options.serving;
       this.#servingNumber = generation;
@@ -167,12 +151,8 @@ export class ReplicaKeeper implements ReplicaWriter {
     if (this.#readTarget?.generation === generation) this.#lose(generation, error);
   }
 
-  async idle(): Promise<void> {
-    let seen: Promise<void>;
-    do {
-      seen = this.#maintenance;
-      await seen;
-    } while (seen !== this.#maintenance);
+  idle(): Promise<void> {
+    return this.#maintenance.idle();
   }
 
   close(): Promise<void> {
@@ -195,7 +175,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     const [loading, serving] = [this.#loading, this.#serving];
     this.#loading = undefined;
     this.#serving = undefined;
-    if (serving !== undefined) this.#seal(serving);
+    if (serving !== undefined) this.#trust.seal(serving);
     for (const generation of [serving, loading]) await this.#end(generation);
   }
 
@@ -205,7 +185,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     if (newest > (this.#servingNumber ?? 0)) {
       // Put in place by a writer that ended before it could tell.
       this.#servingNumber = newest;
-      this.#proven = true;
+      this.#trust.isAnother();
       await this.#read({ generation: newest, file: this.#files.path(newest) });
     }
     if (this.#servingNumber !== undefined) await this.#openServing(this.#servingNumber);
@@ -273,49 +253,28 @@ export class ReplicaKeeper implements ReplicaWriter {
     generation.replica.follow(source);
     if (generation !== this.#serving) return;
     if (canBeCompared(source)) generation.rounds = this.#roundsOf(generation, source);
-    else if (!this.#proven) this.reseed('unproven');
+    else if (!this.#trust.proven) this.reseed('unproven');
   }
 
   /** Loads a snapshot, where the server has one, and then follows the feed from there. Never rejects. */
   async #seed(generation: Generation, source: ReplicaSource, questions: SnapshotQuestions): Promise<void> {
     const { clock, random, log } = this.#ports;
-    const { replica, ending } = generation;
-    try {
-      const outcome = await seedReplica({
-        stores: { credentials: replica.store('credentials'), customers: replica.store('customers') },
-        source: new SnapshotClient({ questions, clock, random, log }),
-        clock,
-        random,
-        log,
-        signal: ending.signal,
-        sliceMs: this.#options.sliceMs,
-        onProgress: (event) => {
-          generation.seeded = event;
-          this.#tell();
-        },
-      });
-      if (ending.signal.aborted) return;
-      switch (outcome.kind) {
-        case 'loaded':
-          replica.loadedUpTo(outcome.positions);
-          replica.follow(source);
-          break;
-        case 'none':
-          replica.follow(source);
-          break;
-        case 'outdated':
-          this.#loadFromTheBeginning(generation);
-          break;
-        case 'stopped':
-          break;
-      }
-    } catch (error) {
-      // Of a poisoned base whoever must act has been told.
-      if (ending.signal.aborted || isFault(error, 'REP_POISONED')) return;
-      log.error({ event: 'replica.seed.failed', generation: generation.number, error: asError(error) });
-      // The same snapshot would fail the same way; the feed has it all.
-      this.#withoutSnapshot = true;
-      this.#loadFromTheBeginning(generation);
+    const { sliceMs } = this.#options;
+    const onProgress = (): void => this.#tell();
+    switch (await seedGeneration(generation, { questions, clock, random, log, sliceMs, onProgress })) {
+      case 'follow':
+        generation.replica.follow(source);
+        break;
+      case 'without-snapshot':
+        // The feed has it all.
+        this.#withoutSnapshot = true;
+        this.#loadFromTheBeginning(generation);
+        break;
+      case 'begin-again':
+        this.#loadFromTheBeginning(generation);
+        break;
+      case 'ended':
+        break;
     }
   }
 
@@ -333,10 +292,10 @@ export class ReplicaKeeper implements ReplicaWriter {
     if (generation === this.#serving) {
       this.#servingNote = note;
       generation.rounds?.caughtUp(collection, changed);
-      if (this.#ports.clock.monotonicMs() - this.#sealedAtMs > SEAL_EVERY_MS) this.#seal(generation);
+      this.#trust.sealNowAndThen(generation);
     }
     if (generation === this.#loading && note.caughtUpAt !== null) {
-      this.#enqueue(() => this.#complete(generation));
+      this.#maintenance.add(() => this.#complete(generation));
     }
     this.#tell();
   }
@@ -358,12 +317,12 @@ export class ReplicaKeeper implements ReplicaWriter {
       this.#lose(number, error);
       return;
     }
-    this.#enqueue(() => this.#end(generation));
+    this.#maintenance.add(() => this.#end(generation));
     const beside = this.#loading;
     if (isFault(error, 'DATA_DISK_FULL') && this.#servingNumber !== undefined && beside !== undefined) {
       // The journal lies on the same disk: sales need the room more than a copy beside one that serves.
       this.#loading = undefined;
-      this.#enqueue(async () => {
+      this.#maintenance.add(async () => {
         await this.#end(beside);
         await this.#remove(beside.number);
       });
@@ -388,7 +347,7 @@ export class ReplicaKeeper implements ReplicaWriter {
   #loadFromTheBeginning(generation: Generation): void {
     if (generation !== this.#loading) return;
     this.#loading = undefined;
-    this.#enqueue(async () => {
+    this.#maintenance.add(async () => {
       if (this.#readTarget?.generation === generation.number) await this.#read(null);
       await this.#end(generation);
       await this.#remove(generation.number);
@@ -396,32 +355,19 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#beginLoadingLater();
   }
 
-  /**
-   * No file goes while it is read: systems differ in what becomes of one that is open. One that cannot be removed,
-   * because a virus scanner has it open, is in nobody's way: it is tried again later.
-   */
+  /** No file goes while it is read: systems differ in what becomes of one that is open. */
   async #remove(number: number): Promise<void> {
     if (this.#readTarget?.generation === number) await this.#read(null);
-    try {
-      this.#files.remove(number);
-      this.#leftOver.delete(number);
-    } catch (error) {
-      this.#leftOver.add(number);
-      this.#ports.log.warn({ event: 'replica.remove.failed', generation: number, error: asError(error) });
-    }
+    this.#leftOver.remove(number);
   }
 
   /** Now and every hour: removes what could not be removed before, and what was put aside long ago. */
   async #tidyUp(): Promise<void> {
-    const { clock, log } = this.#ports;
+    const { clock } = this.#ports;
     this.#cancelTidying?.();
-    this.#cancelTidying = clock.schedule(TIDY_EVERY_MS, () => this.#enqueue(() => this.#tidyUp()));
-    for (const number of this.#leftOver) await this.#remove(number);
-    try {
-      this.#files.removeOldAside(clock.now());
-    } catch (error) {
-      log.warn({ event: 'replica.remove.failed', error: asError(error) });
-    }
+    this.#cancelTidying = clock.schedule(TIDY_EVERY_MS, () => this.#maintenance.add(() => this.#tidyUp()));
+    for (const number of this.#leftOver.numbers) await this.#remove(number);
+    this.#leftOver.removeOldAside(clock.now());
   }
 
   /** A generation's file cannot be used: what is loaded in its place is read from meanwhile, and claims nothing. */
@@ -429,7 +375,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     const open = [this.#serving, this.#loading].find((each) => each?.number === number);
     if (open !== undefined && open === this.#loading) this.#loading = undefined;
     if (number === this.#servingNumber) this.#forgetServing();
-    this.#enqueue(() => this.#replaceLost(number, open, error));
+    this.#maintenance.add(() => this.#replaceLost(number, open, error));
     this.#tell();
   }
 
@@ -458,7 +404,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#servingFailures += 1;
     const reopen = (): void => {
       this.#cancelReopening = undefined;
-      this.#enqueue(() => this.#reopen());
+      this.#maintenance.add(() => this.#reopen());
     };
     if (failures === 0) reopen();
     else {
@@ -482,7 +428,7 @@ export class ReplicaKeeper implements ReplicaWriter {
   }
 
   #beginLoading(reason: ReseedReason): void {
-    this.#enqueue(() => this.#loadOrLater(reason));
+    this.#maintenance.add(() => this.#loadOrLater(reason));
   }
 
   #beginLoadingLater(retry: RetrySchedule = REOPEN_RETRY): void {
@@ -514,7 +460,12 @@ export class ReplicaKeeper implements ReplicaWriter {
     const goesOn = reason === 'interrupted' || reason === 'failed' || reason === 'empty';
     const [part] = this.#files.parts();
     if (part !== undefined && !goesOn) await this.#remove(part);
-    if (this.#servingNumber !== undefined) this.#requireRoom(this.#servingNumber, part);
+    if (this.#servingNumber !== undefined) {
+      requireRoom(this.#options.folder, {
+        serving: this.#files.path(this.#servingNumber),
+        part: part === undefined ? undefined : this.#files.partPath(part),
+      });
+    }
     const number = goesOn && part !== undefined ? part : this.#nextNumber();
     if (reason === 'empty') this.#ports.log.info({ event: 'replica.load', generation: number });
     else this.#ports.log.warn({ event: 'replica.reseed', reason, generation: number });
@@ -524,16 +475,6 @@ export class ReplicaKeeper implements ReplicaWriter {
     if (this.#servingNumber === undefined) await this.#read(this.#partOf(opened));
     this.#followWith(opened);
     this.#tellProgress();
-  }
-
-  /** @throws StammkundeError DATA_DISK_FULL when a copy beside the serving one would leave the journal no room */
-  #requireRoom(serving: number, part: number | undefined): void {
-    const { bavail, bsize } = statfsSync(this.#options.folder);
-    const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-    const needed =
-      sizeOf(this.#files.path(serving)) - (part === undefined ? 0 : sizeOf(this.#files.partPath(part)));
-    if (bavail * bsize >= needed + JOURNAL_RESERVE_BYTES) return;
-    throw new StammkundeError('DATA_DISK_FULL', `${this.#options.folder} has no room for another replica`);
   }
 
   /** A part that cannot be used is taken away, and another one begun. @throws as {@link Replica.open} */
@@ -551,7 +492,7 @@ export class ReplicaKeeper implements ReplicaWriter {
 
   #nextNumber(): number {
     const sealed = readSeal(this.#files.sealPath, this.#options.key)?.generation ?? 0;
-    const taken = [...this.#files.complete(), ...this.#files.parts(), ...this.#leftOver];
+    const taken = [...this.#files.complete(), ...this.#files.parts(), ...this.#leftOver.numbers];
     return Math.max(0, sealed, this.#servingNumber ?? 0, ...taken) + 1;
   }
 
@@ -602,8 +543,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#servingNote = note;
     this.#servingFailures = 0;
     this.#withoutSnapshot = false;
-    this.#proven = true;
-    this.#verified.clear();
+    this.#trust.isAnother();
     await this.#read({ generation: number, file: this.#files.path(number) });
     this.#ports.log.info({ event: 'replica.replaced', generation: number });
     await this.#end(old);
@@ -611,7 +551,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     for (const each of this.#files.complete()) if (each < number) await this.#remove(each);
     // An opened replica has taken nothing yet: the note is the one of before.
     const serving = this.#generationServing();
-    if (serving !== undefined) this.#seal(serving);
+    if (serving !== undefined) this.#trust.seal(serving);
   }
 
   /** For the flow analysis of TypeScript, which does not see that an awaited step sets it. */
@@ -619,16 +559,8 @@ export class ReplicaKeeper implements ReplicaWriter {
     return this.#serving;
   }
 
-  async #end(generation: Generation | undefined): Promise<void> {
-    try {
-      generation?.ending.abort();
-      const closing = generation?.rounds?.close();
-      await generation?.replica.close();
-      // Of a loading that still waits for an answer nothing is awaited: it finds the file closed.
-      await closing;
-    } catch (error) {
-      this.#ports.log.warn({ event: 'replica.close.failed', error: asError(error) });
-    }
+  #end(generation: Generation | undefined): Promise<void> {
+    return endGeneration(generation, this.#ports.log);
   }
 
   async #read(target: ReadTarget | null): Promise<void> {
@@ -637,95 +569,19 @@ export class ReplicaKeeper implements ReplicaWriter {
   }
 
   #roundsOf(generation: Generation, source: RangeSource): VerificationRounds {
-    const { clock, log } = this.#ports;
-    return new VerificationRounds({
-      replica: generation.replica,
-      source,
+    const { clock, log, listener } = this.#ports;
+    return compareServing(generation, source, {
+      trust: this.#trust,
       clock,
       log,
-      onVerified: (collection, verification) => this.#onVerified(generation, collection, verification),
-      onRefused: (error) => {
-        if (isFault(error, 'REP_EPOCH_CHANGED')) this.reseed('epoch');
-        else if (isFault(error, 'REP_SNAPSHOT_REQUIRED')) this.reseed('expired');
-        else if (!this.#proven) this.reseed('unproven');
+      isServing: () => generation === this.#serving,
+      onCompared: () => {
+        if (generation === this.#serving) this.#servingNote = generation.replica.note;
+        this.#tell();
       },
-      onRowsDiffer: (collection, buckets) => {
-        this.#onDiverged(collection, buckets, 0, 'the rows on the disk are not those that were written');
-      },
+      onRepaired: (...repaired) => listener.onCaughtUp(...repaired, true),
+      reseed: (reason) => this.reseed(reason),
     });
-  }
-
-  #onVerified(generation: Generation, collection: ReplicaCollection, verification: Verification): void {
-    if (generation !== this.#serving) return;
-    this.#servingNote = generation.replica.note;
-    switch (verification.kind) {
-      case 'behind':
-        // It is compared again when it has caught up and a while is over.
-        break;
-      case 'same':
-        this.#prove(generation, collection);
-        break;
-      case 'repaired': {
-        const { buckets, documents } = verification;
-        this.#ports.log.warn({ event: 'replica.repaired', collection, buckets, documents });
-        this.#noteDifference(collection, buckets, documents);
-        this.#prove(generation, collection);
-        const position = generation.replica.note.positions[collection];
-        if (position !== undefined) this.#ports.listener.onCaughtUp(collection, position, true);
-        break;
-      }
-      case 'diverged':
-        this.#onDiverged(
-          collection,
-          verification.buckets,
-          verification.documents,
-          'it differs from the server after it was repaired',
-        );
-        break;
-    }
-    this.#tell();
-  }
-
-  #onDiverged(
-    collection: ReplicaCollection,
-    buckets: readonly number[],
-    documents: number,
-    what: string,
-  ): void {
-    const error = new StammkundeError('REP_DIVERGED', `${collection}: ${what}`);
-    this.#ports.log.error({ event: 'replica.diverged', collection, buckets, error });
-    this.#noteDifference(collection, buckets, documents);
-    this.#tell();
-    const nowMs = this.#ports.clock.monotonicMs();
-    if (nowMs - this.#divergedAtMs < DIVERGED_EVERY_MS) return;
-    this.#divergedAtMs = nowMs;
-    this.reseed('diverged');
-  }
-
-  #noteDifference(collection: ReplicaCollection, buckets: readonly number[], repaired: number): void {
-    this.#lastDifference = { at: this.#ports.clock.now(), collection, buckets, repaired };
-  }
-
-  #prove(generation: Generation, collection: ReplicaCollection): void {
-    this.#verified.add(collection);
-    if (this.#proven || this.#verified.size < replicaCollectionNames.length) return;
-    this.#proven = true;
-    this.#ports.log.warn({ event: 'replica.proven', generation: generation.number });
-    this.#seal(generation);
-  }
-
-  /** Writes down outside the file what it holds, once that is on the medium. */
-  #seal({ number, replica }: Generation): void {
-    const { caughtUpAt, positions } = replica.note;
-    if (!this.#proven || caughtUpAt === null || number !== this.#servingNumber) return;
-    try {
-      replica.sync();
-      const { key, owner } = this.#options;
-      writeSeal(this.#files.sealPath, key, { owner, generation: number, positions });
-      this.#sealedAtMs = this.#ports.clock.monotonicMs();
-    } catch (error) {
-      this.#ports.log.warn({ event: 'replica.seal.failed', error: asError(error) });
-    }
   }
 
   #tellProgress(): void {
@@ -742,64 +598,22 @@ export class ReplicaKeeper implements ReplicaWriter {
     const verified = replicaCollectionNames.flatMap((name) => note?.verifiedAt[name] ?? []);
     const loading = this.#loading;
     this.#ports.listener.onStatus({
-      caughtUpAt: this.#proven ? (note?.caughtUpAt ?? null) : null,
-      proven: this.#proven,
+      caughtUpAt: this.#trust.proven ? (note?.caughtUpAt ?? null) : null,
+      proven: this.#trust.proven,
       verifiedAt: verified.length === replicaCollectionNames.length ? Math.min(...verified) : null,
-      lastDifference: this.#lastDifference,
+      lastDifference: this.#trust.lastDifference,
       seeding: loading === undefined ? null : progressOf(loading),
     });
   }
 
-  #enqueue(step: () => Promise<void>): void {
-    this.#maintenance = this.#maintenance.then(async () => {
-      if (this.#closing.signal.aborted) return;
-      try {
-        await step();
-      } catch (error) {
-        this.#ports.log.error({ event: 'replica.maintenance.failed', error: asError(error) });
-        // Wherever it stood, one of these goes on from there.
-        if (this.#servingNumber !== undefined && this.#serving === undefined) this.#reopenSoon();
-        else if (this.#servingNumber === undefined && this.#loading === undefined) this.#beginLoadingLater();
-      }
-    });
+  /** Wherever a step of the maintenance stood, one of these goes on from there. */
+  #goOnAfter(error: unknown): void {
+    this.#ports.log.error({ event: 'replica.maintenance.failed', error: asError(error) });
+    if (this.#servingNumber !== undefined && this.#serving === undefined) this.#reopenSoon();
+    else if (this.#servingNumber === undefined && this.#loading === undefined) this.#beginLoadingLater();
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  return isFault(error, 'DATA_DISK_FULL') || (isFault(error) && isFault(error.cause, 'DATA_DISK_FULL'));
 }
 
 function canBeCompared(source: ReplicaSource): source is ReplicaSource & RangeSource {
   return source.ranges !== undefined && source.bucket !== undefined;
-}
-
-function progressOf({ number: generation, replica, seeded }: Generation): SeedingProgress {
-  if (seeded === undefined || seeded.phase === 'loaded' || seeded.documentsTotal === 0) {
-    const phase = seeded?.phase === 'loaded' ? 'catching-up' : 'loading';
-    return { generation, phase, documents: documentsIn(replica), documentsTotal: null, ratePerSecond: null };
-  }
-  const { phase, documents, documentsTotal, ratePerSecond } = seeded;
-  const isPreparing = phase === 'asking' || phase === 'waiting';
-  return {
-    generation,
-    phase: isPreparing ? 'preparing' : 'loading',
-    documents,
-    documentsTotal,
-    ratePerSecond,
-  };
-}
-
-/** None when it cannot be told: it fails, and whoever must act on that is told elsewhere. */
-function documentsIn(replica: Replica): number {
-  try {
-    return replica.documents;
-  } catch {
-    return 0;
-  }
-}
-
-/** @throws Error when a WAL that is not empty lies beside a closed file */
-function requireFoldedBack(file: string): void {
-  const wal = statSync(`${file}-wal`, { throwIfNoEntry: false });
-  if (wal !== undefined && wal.size > 0) throw new Error(`${file} was not closed by all its readers`);
 }
