@@ -38,6 +38,10 @@ const benches = new Map<
     },
   ],
   [
+    'journal',
+    { usage: '[--entries N] [--json]', load: async () => (await import('./journal.ts')).journalBench },
+  ],
+  [
     'lookups',
     {
       usage: '[--customers N] [--lookups N] [--json]',
