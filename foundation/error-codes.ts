@@ -310,6 +310,10 @@ export const errorCodes = {
   // Server
   DB_UNREACHABLE: ['The database cannot be reached', 'Check its address and that it runs'],
   DB_MIGRATION: ['A schema migration failed', 'See the log; restore the backup if needed'],
+  DB_MIGRATION_AWAITED: [
+    'Another server has been bringing the schema up to date for very long',
+    'Look for database.migrating in its log; start this one again when it says database.migrated',
+  ],
   SIGN_EXHAUSTED: [
     'The server’s clock, or what it once stored, is centuries ahead: no version of its statements would be left',
     'Set the server’s clock right and start it again; call support if it repeats',

@@ -1,10 +1,8 @@
 import { chmodSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
-import { Kysely, PGliteDialect, PostgresDialect, sql } from 'kysely';
+import { Kysely, PGliteDialect, sql } from 'kysely';
 import type { Transaction } from 'kysely';
-import { Migrator } from 'kysely/migration';
-import { Pool, types } from 'pg';
-import { isFault, ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
+import { StammkundeError } from '../../foundation/errors.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
@@ -12,8 +10,9 @@ import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { makeFolder } from '../../foundation/folder.ts';
 import { establishEpoch } from './epoch.ts';
-import { asDatabaseFault } from './faults.ts';
-import { migrations } from './migrations.ts';
+import { asDatabaseFault, isTakenBack } from './faults.ts';
+import { migrate } from './migrate.ts';
+import { connectForService, connectForUpkeep, numberParsers } from './postgres.ts';
 import { acquireProcessLock } from './process-lock.ts';
 import type { Tables } from './tables.ts';
 
@@ -38,17 +37,6 @@ export interface DatabaseOptions {
 export type Queries = Kysely<Tables>;
 export type DatabaseTransaction = Transaction<Tables>;
 
-const POOL_MAX = 8;
-const CONNECT_TIMEOUT_MS = 5_000;
-const STATEMENT_TIMEOUT_MS = 30_000;
-const LOCK_TIMEOUT_MS = 10_000;
-/** A forgotten open transaction would hold back the change feed of every till. */
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
-
-/** PostgreSQL type ids (pg_type.oid) of bigint and numeric. */
-const INT8 = 20;
-const NUMERIC = 1700;
-
 /**
  * The server's database: one SQL, PGlite or PostgreSQL below. Whole numbers come back as numbers; one too large for
  * that is a ProgrammerError, never a rounded value.
@@ -67,7 +55,7 @@ export class Database implements Closable {
 
   /**
    * Connects, brings the schema up to date and learns the epoch.
-   * @throws StammkundeError DB_UNREACHABLE · DB_MIGRATION · DATA_IN_USE · DATA_UNWRITABLE
+   * @throws StammkundeError DB_UNREACHABLE · DB_MIGRATION · DB_MIGRATION_AWAITED · DATA_IN_USE · DATA_UNWRITABLE
    */
   static async open(
     source: DatabaseSource,
@@ -76,12 +64,18 @@ export class Database implements Closable {
   ): Promise<Database> {
     const opened = new Opened();
     try {
-      const db =
-        'url' in source ? connect(source.url, ports.log, opened) : await embed(source, ports, opened);
+      const restored = options.restored ?? false;
+      if ('url' in source) {
+        const epoch = await prepare(source.url, ports, restored);
+        const connections = connectForService(source.url, ports);
+        opened.defer(() => connections.close());
+        await reach(connections.db);
+        return new Database(connections.db, epoch, opened);
+      }
+      const db = await embed(source, ports, opened);
       await reach(db);
-      await migrate(db);
-      const epoch = await establishEpoch(db, { ...ports, restored: options.restored ?? false });
-      return new Database(db, epoch, opened);
+      await migrate(db, ports);
+      return new Database(db, await establishEpoch(db, { ...ports, restored }), opened);
     } catch (error) {
       await opened.close();
       throw error;
@@ -89,10 +83,16 @@ export class Database implements Closable {
   }
 
   /**
-   * Runs `work` in one transaction: all of it is committed, or nothing.
+   * Runs `work` in one transaction: all of it is committed, or nothing. When the database takes it back because of others
+   * beside it (a deadlock), it is done once more: `work` therefore changes nothing but what it reaches through `tx`.
    * @throws StammkundeError DB_UNREACHABLE, and whatever `work` throws
    */
   async transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.db.transaction().execute(work);
+    } catch (error) {
+      if (!isTakenBack(error)) throw asDatabaseFault(error);
+    }
     try {
       return await this.db.transaction().execute(work);
     } catch (error) {
@@ -110,39 +110,16 @@ export class Database implements Closable {
   }
 }
 
-/** @throws ProgrammerError when the number cannot be represented exactly */
-function exactNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number)) throw new ProgrammerError('a whole number of the database is too large');
-  return number;
-}
-
-function connect(url: string, log: Log, opened: Opened): Queries {
-  const pool = new Pool({
-    connectionString: url,
-    max: POOL_MAX,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    lock_timeout: LOCK_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
-    application_name: 'stammkunde-server',
-    types: {
-      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-        oid === INT8 || oid === NUMERIC
-          ? exactNumber
-          : // The overloads of pg do not admit a format that may be either.
-            (types.getTypeParser(oid, format as 'text') as (text: string) => unknown),
-    },
-  });
-  // A pooled connection that breaks while idle is replaced by the pool; without a listener it would end the process.
-  pool.on('error', (error) => log.warn({ event: 'database.connection_lost', error }));
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  // kysely ends the pool only once it was used
-  opened.defer(async () => {
-    await db.destroy();
-    if (!pool.ended) await pool.end();
-  });
-  return db;
+/** What may take as long as the tables are large, over a connection of its own. @returns the epoch */
+async function prepare(url: string, ports: DatabasePorts, restored: boolean): Promise<string> {
+  const upkeep = connectForUpkeep(url, ports);
+  try {
+    await reach(upkeep.db);
+    await migrate(upkeep.db, ports);
+    return await establishEpoch(upkeep.db, { ...ports, restored });
+  } finally {
+    await upkeep.close();
+  }
 }
 
 async function embed(
@@ -150,7 +127,7 @@ async function embed(
   { log }: DatabasePorts,
   opened: Opened,
 ): Promise<Queries> {
-  const options = { parsers: { [INT8]: exactNumber, [NUMERIC]: exactNumber } };
+  const options = { parsers: numberParsers };
   let pglite: PGlite;
   if ('memory' in source) {
     pglite = await PGlite.create(options);
@@ -185,20 +162,4 @@ async function reach(db: Queries): Promise<void> {
   } catch (error) {
     throw new StammkundeError('DB_UNREACHABLE', 'the database does not answer', { cause: error });
   }
-}
-
-async function migrate(db: Queries): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
-  const { error, results } = await migrator.migrateToLatest();
-  if (error === undefined) return;
-  const fault = asDatabaseFault(error);
-  if (isFault(fault, 'DB_UNREACHABLE')) throw fault;
-  const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-  throw new StammkundeError(
-    'DB_MIGRATION',
-    `the schema cannot be brought up to date (${failed ?? 'order'})`,
-    {
-      cause: error,
-    },
-  );
 }

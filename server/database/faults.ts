@@ -3,6 +3,21 @@ import { asError, StammkundeError } from '../../foundation/errors.ts';
 /** SQLSTATE of a unique key that is already taken. */
 export const UNIQUE_VIOLATION = '23505';
 
+/** SQLSTATE of a lock that was not given in time. */
+export const LOCK_NOT_AVAILABLE = '55P03';
+
+/** SQLSTATE of who was ended so that others who waited for each other can go on. */
+export const DEADLOCK = '40P01';
+
+/** SQLSTATE of a transaction that cannot be put in an order with others. */
+const SERIALIZATION_FAILURE = '40001';
+
+/** True when all of a transaction was taken back because of others beside it: done again, it is as good as the first. */
+export function isTakenBack(error: unknown): boolean {
+  const code = databaseCodeOf(error);
+  return code === DEADLOCK || code === SERIALIZATION_FAILURE;
+}
+
 /** The SQLSTATE of an error of the database, or the system's code of a failed connection. */
 export function databaseCodeOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {

@@ -1,8 +1,6 @@
 import { sql } from 'kysely';
+import { ADVISORY_LOCKS } from '../database/advisory-locks.ts';
 import type { Database } from '../database/database.ts';
-
-/** Number of the advisory lock of who folds: one at a time is enough. */
-const FOLD_LOCK = 7_366_003;
 
 /**
  * Adds what writers appended to the hashes of ranges, so that a question for them stays cheap. Nobody waits for it, and
@@ -12,7 +10,7 @@ const FOLD_LOCK = 7_366_003;
 export async function foldRanges(database: Database): Promise<number> {
   return database.transaction(async (tx) => {
     const { rows: locks } = await sql<{ mine: boolean }>`
-      select pg_try_advisory_xact_lock(${FOLD_LOCK}::bigint) as mine`.execute(tx);
+      select pg_try_advisory_xact_lock(${ADVISORY_LOCKS.fold}::bigint) as mine`.execute(tx);
     if (locks[0]?.mine !== true) return 0;
     const { rows } = await sql<{ folded: number }>`
       with moved as (delete from feed_range_delta returning *),

@@ -4,25 +4,23 @@ import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import { points } from '../../sync/contract/points.ts';
+import { ADVISORY_LOCKS } from '../database/advisory-locks.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { memberAccount, unclaimedAccount } from './accounts.ts';
 import { post } from './post.ts';
 import type { Posting } from './post.ts';
-
-/** Number of the advisory lock between those who give cards away and those who post sales made with them. */
-const CLAIM_LOCK = 7_366_001;
 
 /**
  * Taken by who posts sales, before looking up whose a card is: until this transaction ends nobody is given a card, so
  * no points can go to an unclaimed account that has just been emptied.
  */
 export async function holdOwnership(tx: DatabaseTransaction): Promise<void> {
-  await sql`select pg_advisory_xact_lock_shared(${CLAIM_LOCK}::bigint)`.execute(tx);
+  await sql`select pg_advisory_xact_lock_shared(${ADVISORY_LOCKS.ownership}::bigint)`.execute(tx);
 }
 
 /** Taken by who gives cards away, before doing so: waits for the sales being posted. */
 export async function changeOwnership(tx: DatabaseTransaction): Promise<void> {
-  await sql`select pg_advisory_xact_lock(${CLAIM_LOCK}::bigint)`.execute(tx);
+  await sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.ownership}::bigint)`.execute(tx);
 }
 
 /** Moves what was earned with cards before they belonged to someone to their new owners. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import type { OfferDocument, ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
+import { ADVISORY_LOCKS } from '../database/advisory-locks.ts';
 import type { DatabaseTransaction, Queries } from '../database/database.ts';
 
 /** `outdated`: this version or a later one stands already, with other content. */
@@ -31,12 +32,16 @@ export async function programmesOf(
   return new Map(rows.map((row) => [row.version, row.document]));
 }
 
-/** Puts a new version in force; every earlier one is kept, for sales calculated with it. */
+/**
+ * Puts a new version in force; every earlier one is kept, for sales calculated with it. Two put at once come one after
+ * the other: tills go by the one that stands last in the feed.
+ */
 export async function putProgramme(
   tx: DatabaseTransaction,
   programme: ProgrammeDocument,
   at: Instant,
 ): Promise<PutProgramme> {
+  await sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.programme}::bigint)`.execute(tx);
   const document = JSON.stringify(programme);
   const same = await sql`
     select from programme where version = ${programme.version} and document = ${document}::jsonb`.execute(tx);
