@@ -5,6 +5,7 @@ import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts'
 import type { DatabaseTransaction } from '../database/database.ts';
 import { memberAccount } from '../ledger/accounts.ts';
 import { changeOwnership } from '../ledger/claim.ts';
+import { forgetInSnapshots } from '../snapshots/forget-in-snapshots.ts';
 import { REDACTED_INDEX, redactIndexes, withoutGivenOut } from './redact-indexes.ts';
 import type { Redacted } from './redact-indexes.ts';
 
@@ -25,7 +26,7 @@ export interface Forgotten {
 
 /**
  * Erases a customer: profile, membership, cards, phones and codes are deleted, and their blind indexes are taken out of
- * journals, consents and accounts. What stays is bookkeeping: amounts, dates, stores and the customer's random id, which
+ * journals, consents and accounts, and snapshots that may hold them are made anew. What stays is bookkeeping: amounts, dates, stores and the customer's random id, which
  * leads to nobody any more.
  * @param indexer leads to the indexes under which tills with newer keys name the same cards
  * @returns undefined when there is no such customer
@@ -70,6 +71,7 @@ export async function eraseCustomer(
     where (collection = 'customers' and key = ${id}) or (collection = 'credentials' and key = any(${own}::text[]))
     order by feed_tombstone.xid desc, seq desc limit 1`.execute(tx);
   const [last] = rows;
+  await forgetInSnapshots(tx, { customers: [id], credentials: [...known] });
   return {
     erased: { ...redacted, credentials: own.length, consents },
     forgotten: { indexes: own, xid: last?.xid ?? '0', seq: last?.seq ?? 0 },

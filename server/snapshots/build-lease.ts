@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Queries } from '../database/database.ts';
+import type { DatabaseTransaction, Queries } from '../database/database.ts';
 import type { Base } from './snapshot-store.ts';
 
 /** How long a builder is believed to be at work without saying so again. */
@@ -36,6 +36,14 @@ export class BuildLease {
     const { rows } = await sql`
       update snapshot_build set until = ${UNTIL}
       where base = ${this.#base} and builder = ${this.#builder} returning base`.execute(this.#db);
+    return rows.length > 0;
+  }
+
+  /** False when it was lost; else it cannot be lost before the end of the transaction. */
+  async hold(tx: DatabaseTransaction): Promise<boolean> {
+    const { rows } = await sql`
+      select base from snapshot_build
+      where base = ${this.#base} and builder = ${this.#builder} for update`.execute(tx);
     return rows.length > 0;
   }
 

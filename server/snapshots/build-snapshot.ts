@@ -24,14 +24,14 @@ export interface SnapshotBuild {
   readonly base: Base;
   /** The part of the customer base; null: all of it. */
   readonly part: string | null;
-  readonly lease: Pick<BuildLease, 'renew'>;
+  readonly lease: Pick<BuildLease, 'renew' | 'hold'>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly cutRule?: CutRule;
   readonly pageRows?: number;
 }
 
-/** What a build came to. `lost`: another has taken it over, or it was stopped. */
+/** What a build came to. `lost`: another has taken it over, somebody was erased meanwhile, or it was stopped. */
 export type BuildOutcome =
   | {
       readonly kind: 'made';
@@ -63,11 +63,9 @@ export async function buildSnapshot(database: Database, build: SnapshotBuild): P
       // The compression is done by another thread; level 3, libzstd's own default.
       const bytes = await compress(cut.text);
       const sha256 = hash('sha256', bytes);
-      if (!(await touchChunk(db, sha256, clock.now()))) {
-        await storeChunk(db, { sha256, bytes, now: clock.now() });
-        newChunks += 1;
-      }
-      if (!(await build.lease.renew()) || build.signal.aborted) return { kind: 'lost' };
+      const kept = await keepChunk(database, build, { sha256, bytes });
+      if (kept === 'lost' || !(await build.lease.renew()) || build.signal.aborted) return { kind: 'lost' };
+      if (kept === 'new') newChunks += 1;
       const { documents, first, last } = cut;
       chunks.push({
         collection,
@@ -81,9 +79,28 @@ export async function buildSnapshot(database: Database, build: SnapshotBuild): P
     }
     if (build.signal.aborted) return { kind: 'lost' };
   }
-  const id = await storeSnapshot(database, { base, places, chunks, now: clock.now() });
+  const id = await database.transaction(async (tx) =>
+    (await build.lease.hold(tx))
+      ? storeSnapshot(tx, { base, epoch: database.epoch, places, chunks, now: clock.now() })
+      : undefined,
+  );
+  if (id === undefined) return { kind: 'lost' };
   const documents = chunks.reduce((sum, chunk) => sum + chunk.documents, 0);
   return { kind: 'made', id, documents, chunks: chunks.length, newChunks };
+}
+
+/** With the lease in hand: what was read before an erasure is not stored after it. */
+async function keepChunk(
+  database: Database,
+  { lease, clock }: SnapshotBuild,
+  { sha256, bytes }: { readonly sha256: string; readonly bytes: Buffer },
+): Promise<'kept' | 'new' | 'lost'> {
+  return database.transaction(async (tx) => {
+    if (!(await lease.hold(tx))) return 'lost';
+    if (await touchChunk(tx, sha256, clock.now())) return 'kept';
+    await storeChunk(tx, { sha256, bytes, now: clock.now() });
+    return 'new';
+  });
 }
 
 async function* readCut(

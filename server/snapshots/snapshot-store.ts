@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import { CHUNK_BYTES_MAX } from '../../sync/contract/snapshot.ts';
 import type { SnapshotChunk, SnapshotCollection } from '../../sync/contract/snapshot.ts';
-import type { Database, Queries } from '../database/database.ts';
+import type { Database, DatabaseTransaction, Queries } from '../database/database.ts';
 import type { Place } from '../feed/position.ts';
 
 /** The snapshot of a part of the customer base, or of all of it. */
@@ -65,46 +65,39 @@ export async function chunkSize(db: Queries, sha256: string): Promise<number | u
 
 /** Makes a snapshot known, all of it or nothing: from now on it is offered. */
 export async function storeSnapshot(
-  database: Database,
+  tx: DatabaseTransaction,
   snapshot: {
     readonly base: Base;
+    readonly epoch: string;
     readonly places: SnapshotPlaces;
     readonly chunks: readonly SnapshotChunk[];
     readonly now: Instant;
   },
 ): Promise<number> {
-  const { base, places, chunks, now } = snapshot;
-  return database.transaction(async (tx) => {
-    const { id } = await tx
-      .insertInto('snapshot')
-      .values({
-        base,
-        epoch: database.epoch,
-        places: JSON.stringify(places),
-        made_at: now,
-        offered_at: now,
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
-    const entries = chunks.map((chunk, position) => ({
-      snapshot_id: id,
-      position,
-      collection: chunk.collection,
-      sha256: chunk.sha256,
-      bytes: chunk.bytes,
-      unpacked_bytes: chunk.unpackedBytes,
-      documents: chunk.documents,
-      first_key: chunk.first,
-      last_key: chunk.last,
-    }));
-    for (let i = 0; i < entries.length; i += ENTRIES_AT_ONCE) {
-      await tx
-        .insertInto('snapshot_entry')
-        .values(entries.slice(i, i + ENTRIES_AT_ONCE))
-        .execute();
-    }
-    return id;
-  });
+  const { base, epoch, places, chunks, now } = snapshot;
+  const { id } = await tx
+    .insertInto('snapshot')
+    .values({ base, epoch, places: JSON.stringify(places), made_at: now, offered_at: now })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  const entries = chunks.map((chunk, position) => ({
+    snapshot_id: id,
+    position,
+    collection: chunk.collection,
+    sha256: chunk.sha256,
+    bytes: chunk.bytes,
+    unpacked_bytes: chunk.unpackedBytes,
+    documents: chunk.documents,
+    first_key: chunk.first,
+    last_key: chunk.last,
+  }));
+  for (let i = 0; i < entries.length; i += ENTRIES_AT_ONCE) {
+    await tx
+      .insertInto('snapshot_entry')
+      .values(entries.slice(i, i + ENTRIES_AT_ONCE))
+      .execute();
+  }
+  return id;
 }
 
 /** A statement of PostgreSQL takes 65,535 parameters. */

@@ -18,8 +18,10 @@ import { verdictOf } from '../../../server/intake/judge.ts';
 import { memberAccount } from '../../../server/ledger/accounts.ts';
 import { readAccount, readTrialBalance } from '../../../server/ledger/ledger-store.ts';
 import { currentProgramme, putProgramme } from '../../../server/programme/programme-store.ts';
+import { buildSnapshot } from '../../../server/snapshots/build-snapshot.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { linkProgramme } from '../link-programme.ts';
+import { chunksWith } from '../snapshots/chunks-with.ts';
 import { TestTill } from '../test-till.ts';
 import { ModelTill } from './model-till.ts';
 
@@ -126,7 +128,8 @@ export function erasureSuite(database: () => Database): void {
       );
       if (rows.length > 0) found.push(name);
     }
-    return found;
+    if ((await chunksWith(database(), texts)).length > 0) found.push('snapshot_chunk');
+    return found.toSorted();
   }
 
   function erasing(clock: ManualClock): {
@@ -159,6 +162,11 @@ export function erasureSuite(database: () => Database): void {
       await readAccount(database().db, memberAccount(person.id), { before: undefined, limit: 1 })
     ).balance;
     const heads = await readFeedHeads(database().db, database().epoch);
+    const held = (): Promise<boolean> => Promise.resolve(true);
+    const signal = new AbortController().signal;
+    const lease = { hold: held, renew: held };
+    await buildSnapshot(database(), { base: 'all', part: null, lease, clock, signal });
+    expect(await tablesWith(person.secrets)).toContain('snapshot_chunk');
 
     const { erasures, told, logged, keeper } = erasing(clock);
     const certificate = await erasures.erase(person.id);

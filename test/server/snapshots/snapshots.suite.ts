@@ -26,6 +26,8 @@ import type { Write } from '../feed/random-writes.ts';
 const HOUR_MS = 3_600_000;
 const cutRule = { documentsMin: 2, documentsMean: 4, documentsMax: 12, textBytesMax: 2_000 };
 
+const held = (): Promise<boolean> => Promise.resolve(true);
+
 export function snapshotsSuite(database: () => Database, runs: number): void {
   let clock: ManualClock;
   beforeEach(async () => {
@@ -119,6 +121,7 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
               for (const each of queue.splice(0, 3)) await perform(db, each);
               return true;
             },
+            hold: held,
           };
           const common = { lease, clock, signal: new AbortController().signal, cutRule, pageRows: 3 };
           for (const part of scopeParts ?? [null]) {
@@ -148,7 +151,7 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
   test('snapshots of parts made one after the other are as old as the first of them', async () => {
     await register(20);
     for (let who = 0; who < 5; who += 1) await perform(database().db, { kind: 'move', who, part: 'north' });
-    const lease = { renew: () => Promise.resolve(true) };
+    const lease = { renew: held, hold: held };
     const common = { lease, clock, signal: new AbortController().signal, cutRule };
     await buildSnapshot(database(), { ...common, base: 'part:', part: '' });
     for (let who = 0; who < 20; who += 1) await perform(database().db, { kind: 'sell', who });
@@ -243,7 +246,7 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
     await register(40);
     const common = { base: 'all', part: null, clock, signal: new AbortController().signal, cutRule };
     let chunks = 0;
-    const lease = { renew: () => Promise.resolve((chunks += 1) < 3) };
+    const lease = { renew: () => Promise.resolve((chunks += 1) < 3), hold: held };
     expect(await buildSnapshot(database(), { ...common, lease })).toEqual({ kind: 'lost' });
     const { rows } = await sql`select id from snapshot`.execute(database().db);
     expect(rows).toHaveLength(0);
