@@ -231,11 +231,11 @@ test('a copied disk is told, and finds its way back by one command', { timeout: 
   expect(audit.stdout).toContain('the chain is whole');
   expect(audit.stdout).toContain('the server has another entry: entry 2 [JRN_DIVERGED]');
   const plan = await command('rejoin');
-  expect(plan).toMatchObject({ code: 0, stdout: expect.stringContaining('say --yes to do it') });
-  expect(await command('rejoin', '--yes')).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining('4 entries, 0 open sales'),
-  });
+  expect(plan.code).toBe(0);
+  expect(plan.stdout).toContain('say --yes to do it');
+  const done = await command('rejoin', '--yes');
+  expect(done.code).toBe(0);
+  expect(done.stdout).toContain('4 entries, 0 open sales');
 
   const back = await openTill('till-2', place);
   onTestFinished(() => back.close());
@@ -245,7 +245,9 @@ test('a copied disk is told, and finds its way back by one command', { timeout: 
   expect(await office().call('GET', '/v1/quarantine', Quarantined)).toMatchObject({ open: 0 });
   expect(await office().call('GET', '/v1/ledger/trial-balance', Trial)).toMatchObject({ balanced: true });
   // A till that runs is not audited under its hands.
-  expect(await command('audit')).toMatchObject({ code: 1, stderr: expect.stringContaining('DATA_IN_USE') });
+  const busy = await command('audit');
+  expect(busy.code).toBe(1);
+  expect(busy.stderr).toContain('DATA_IN_USE');
   await back.close();
   const well = await command('audit', ...against, '--json');
   expect(well.code).toBe(0);
