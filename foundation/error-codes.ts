@@ -339,6 +339,22 @@ export const errorCodes = {
     'A rotation of the identifier key cannot end yet; the message names the tills and what each lacks',
     'Give those tills the new key and let them connect, or name those that are gone in ignoreTills; docs/keys.md',
   ],
+  KEY_OUTDATED: [
+    'This server process was started before an identifier key was added, and gives out no cards',
+    'Start every server process anew with all of addedIdentifierKeyFiles; docs/keys.md',
+  ],
+  WIPE_AMBIGUOUS: [
+    'Several tills had this name, or the one that was named had not; the message lists their journals',
+    'Name the one that is meant as incarnation: the stolen till is the one last seen before it was gone',
+  ],
+  SCOPE_FOREIGN: [
+    'A till asks for the customers of a store it does not stand in, as far as the server knows',
+    'If it was moved, PUT /v1/tills/{till}/store; if not, find out who asks and withdraw its token',
+  ],
+  CUSTOMER_ERASED: [
+    'A customer of this id was erased on request',
+    'Take them out of the import; with afterErasure they are made anew',
+  ],
   CUSTOMER_NOT_FOUND: ['There is no such customer', 'Check the id'],
   CARD_NOT_FOUND: ['There is no such card', 'Check the id'],
   CARD_TAKEN: ['This card number already belongs to someone', 'Use another number'],

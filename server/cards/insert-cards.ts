@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
+import { StammkundeError } from '../../foundation/errors.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import type { IdentifierKind } from '../../sync/contract/credential.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
@@ -21,14 +22,30 @@ export interface IssuedCard {
 /**
  * Has cards that stand under an older index stand under the one given. To be called before anything is asked about
  * cards of which the number is known.
+ * @throws StammkundeError KEY_OUTDATED when the numbers were indexed without a key that was added since: such cards
+ *   would be given out beside what is known of them under the newest index, the points that wait there above all
  */
 export async function adoptCards(tx: DatabaseTransaction, cards: readonly IssuedCard[]): Promise<void> {
+  await assertNewest(tx, cards);
   await reKey(
     tx,
     cards.flatMap(({ index, keyVersion = 1, olderForms = [] }) =>
       stepsBetween([...olderForms, index], keyVersion),
     ),
   );
+}
+
+async function assertNewest(tx: DatabaseTransaction, cards: readonly IssuedCard[]): Promise<void> {
+  if (cards.length === 0) return;
+  const row = await tx
+    .selectFrom('server_meta')
+    .select('value')
+    .where('name', '=', 'identifier_keys')
+    .executeTakeFirst();
+  const added = row === undefined ? 0 : row.value.split(' ').length;
+  if (cards.some(({ keyVersion = 1 }) => keyVersion < added)) {
+    throw new StammkundeError('KEY_OUTDATED', `this process lacks the last of ${added} identifier keys`);
+  }
 }
 
 /** Whose the known ones of these cards are; null for a card that is known but belongs to nobody. */
@@ -49,6 +66,15 @@ export async function insertCards(
   now: Instant,
 ): Promise<void> {
   if (cards.length === 0) return;
+  // Where a card stands under a newer index than is known here, the row under this one only follows it.
+  await sql`
+    update credential main
+    set customer_id = given.customer_id, valid_until = given.valid_until, issued_at = ${now}::bigint
+    from unnest(
+      ${cards.map(({ index }) => index)}::text[], ${cards.map(({ customerId }) => customerId)}::uuid[],
+      ${cards.map(({ validUntil }) => validUntil)}::bigint[]) as given(index, customer_id, valid_until)
+    join credential older on older.index = given.index
+    where main.id = older.alias_of and main.customer_id is null`.execute(tx);
   await sql`
     insert into credential (id, index, kind, scheme, customer_id, valid_until, key_version, status, issued_at)
     select *, 'active', ${now}::bigint from unnest(
@@ -58,7 +84,7 @@ export async function insertCards(
       ${cards.map(({ keyVersion = 1 }) => keyVersion)}::smallint[])
     on conflict (index) do update
       set customer_id = excluded.customer_id, valid_until = excluded.valid_until, issued_at = excluded.issued_at
-      where credential.customer_id is null`.execute(tx);
+      where credential.customer_id is null and credential.alias_of is null`.execute(tx);
   await insertOlderForms(tx, cards);
 }
 

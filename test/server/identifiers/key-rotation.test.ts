@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { isFault } from '../../../foundation/errors.ts';
 import { silentLog } from '../../../foundation/log.ts';
 import { SeededRandom } from '../../../foundation/random.ts';
+import { insertCards } from '../../../server/cards/insert-cards.ts';
 import { eraseCustomer } from '../../../server/customers/erase-customer.ts';
 import { Database } from '../../../server/database/database.ts';
 import { KeyRotation } from '../../../server/identifiers/key-rotation.ts';
@@ -306,6 +307,49 @@ describe('while the identifier key is rotated', () => {
       select (select count(*) from till_journal where position(${before} in body) > 0)
         + (select count(*) from index_form where previous = ${before}) as n`.execute(database.db);
     expect(Number(rows[0]?.n)).toBe(0);
+    await world.rotation?.close();
+  });
+
+  test('a server process that lacks the new key gives out no card, and what it links is not lost at the end', async () => {
+    const world = await freshWorld();
+    const [older, newest] = [new BlindIndexer(OLD_KEY, TENANT), new BlindIndexer([OLD_KEY, NEW_KEY], TENANT)];
+    await world.register(numberOf(950));
+    // Cards nobody has.
+    const free = [951, 952].map((n) => older.index('card', numberOf(n)));
+    for (const index of free) {
+      await sql`insert into credential (id, index, kind, scheme, status, issued_at)
+                values (gen_random_uuid(), ${index}, 'card', 'house', 'active', 0)`.execute(database.db);
+    }
+    const outdated = world.services();
+    await world.addKey();
+    await finish(world);
+    const { customerId = '' } = world.truth.get(numberOf(950)) ?? {};
+    const number = { scheme: 'house', number: numberOf(951), validUntil: null };
+    await expect(outdated.cards.issue(customerId, number)).rejects.toMatchObject({ code: 'KEY_OUTDATED' });
+    const customer = { tier: 'basic', purposes: [], greeting: null };
+    await expect(outdated.customers.create([{ ...customer, cards: [number] }])).rejects.toMatchObject({
+      code: 'KEY_OUTDATED',
+    });
+    expect(await outdated.customers.create([{ ...customer, cards: [] }])).toMatchObject([
+      { verdict: 'created' },
+    ]);
+
+    // A link out of a journal is taken by any process.
+    const [, linked = ''] = free;
+    const card = { id: customerId, index: linked, kind: 'card', scheme: 'house', validUntil: null } as const;
+    await database.transaction((tx) => insertCards(tx, [{ ...card, customerId }], 1));
+    const owners = async (): Promise<readonly unknown[]> => {
+      const forms = newest.forms('card', numberOf(952));
+      const { rows } = await sql<{ owner: string | null }>`
+        select customer_id as owner from credential where index = any(${[...forms]}::text[])`.execute(
+        database.db,
+      );
+      return rows.map(({ owner }) => owner);
+    };
+    expect(await owners()).toEqual([customerId, customerId]);
+    await world.rotation?.end(new Set());
+    await finish(world);
+    expect(await owners()).toEqual([customerId]);
     await world.rotation?.close();
   });
 

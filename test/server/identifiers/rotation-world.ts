@@ -118,7 +118,7 @@ export class RotationWorld {
       { length: tills },
       (_, i) => new RotationTill(`r${seed}-${i}`, new SeededRandom(seed * 100 + i)),
     );
-    ({ customers: this.#customers, cards: this.#cards } = this.#services());
+    ({ customers: this.#customers, cards: this.#cards } = this.services());
   }
 
   static async fresh(database: Database, seed: number): Promise<RotationWorld> {
@@ -134,7 +134,7 @@ export class RotationWorld {
   async addKey(sliceRows = 2): Promise<void> {
     if (this.rotation !== undefined) return;
     this.#indexer = new BlindIndexer([OLD_KEY, NEW_KEY], TENANT);
-    ({ customers: this.#customers, cards: this.#cards } = this.#services());
+    ({ customers: this.#customers, cards: this.#cards } = this.services());
     const { clock, database } = this;
     const ports = { clock, database, changes: { changed: () => {} }, log: silentLog };
     // Before the first start with two keys there was one with one.
@@ -228,7 +228,8 @@ export class RotationWorld {
         received_at = excluded.received_at`.execute(this.database.db);
   }
 
-  #services(): { customers: Customers; cards: Cards } {
+  /** A server process with the keys known by now. */
+  services(): { customers: Customers; cards: Cards } {
     const { clock, database } = this;
     const random = this.#random;
     const changes: Changes = { changed: () => {}, urgent: (change) => void this.#urgent.push(change) };
