@@ -207,7 +207,7 @@ export class ReplicaKeeper implements ReplicaWriter {
   /** Opens the serving generation; one that cannot be used is taken away. @throws whatever else keeps it from opening */
   async #openServing(number: number): Promise<void> {
     try {
-      const serving = await this.#open(number, this.#files.path(number), 'fast');
+      const serving = await this.#open(number, this.#files.path(number), null);
       this.#serving = serving;
       this.#servingSinceMs = this.#ports.clock.monotonicMs();
       this.#servingNote = serving.replica.note;

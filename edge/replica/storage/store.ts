@@ -67,7 +67,7 @@ export interface SqliteStore<T> {
   /**
    * Returns when all that was committed is in the file itself and on the medium, its name in the folder included: then
    * the file can be closed and renamed. (Close it first: the WAL beside it goes by the old name.) One slice: writes back
-   * at most what the WAL holds, some 4 MiB, and waits for the medium.
+   * at most what the WAL holds, `checkpointPages` and a bit, and waits for the medium.
    * @throws StammkundeError REP_POISONED
    */
   sync(): void;
