@@ -194,8 +194,8 @@ export const errorCodes = {
     'Nothing: it is compared with the server first; if nobody restored files here, look into who did',
   ],
   REP_FOREIGN: [
-    'The replica file belongs to another till or tenant',
-    'Never copy a data folder; the file is removed and loaded again from the server',
+    'The replica file belongs to another till or tenant, or bears the name of another generation',
+    'Never copy a data folder, nor rename what is in it; the file is removed and loaded again from the server',
   ],
   REP_DIVERGED: [
     'The replica differs from the server even after it was repaired',
