@@ -10,7 +10,7 @@ import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { makeFolder } from '../../foundation/folder.ts';
 import { establishEpoch } from './epoch.ts';
-import { asDatabaseFault, isTakenBack } from './faults.ts';
+import { asDatabaseFault, databaseCodeOf, isTakenBack } from './faults.ts';
 import { migrate } from './migrate.ts';
 import { connectForService, connectForUpkeep, numberParsers } from './postgres.ts';
 import { acquireProcessLock } from './process-lock.ts';
@@ -46,11 +46,13 @@ export class Database implements Closable {
   /** Names this history of the data: another one after a restore into a new database. */
   readonly epoch: string;
   readonly #opened: Opened;
+  readonly #log: Log;
 
-  private constructor(db: Queries, epoch: string, opened: Opened) {
+  private constructor(db: Queries, epoch: string, opened: Opened, log: Log) {
     this.db = db;
     this.epoch = epoch;
     this.#opened = opened;
+    this.#log = log;
   }
 
   /**
@@ -70,12 +72,13 @@ export class Database implements Closable {
         const connections = connectForService(source.url, ports);
         opened.defer(() => connections.close());
         await reach(connections.db);
-        return new Database(connections.db, epoch, opened);
+        return new Database(connections.db, epoch, opened, ports.log);
       }
       const db = await embed(source, ports, opened);
       await reach(db);
       await migrate(db, ports);
-      return new Database(db, await establishEpoch(db, { ...ports, restored }), opened);
+      const epoch = await establishEpoch(db, { ...ports, restored });
+      return new Database(db, epoch, opened, ports.log);
     } catch (error) {
       await opened.close();
       throw error;
@@ -92,6 +95,7 @@ export class Database implements Closable {
       return await this.db.transaction().execute(work);
     } catch (error) {
       if (!isTakenBack(error)) throw asDatabaseFault(error);
+      this.#log.info({ event: 'database.taken_back', code: databaseCodeOf(error) });
     }
     try {
       return await this.db.transaction().execute(work);

@@ -7,7 +7,7 @@ import { reapplyErasures } from '../customers/redact-indexes.ts';
 import type { Database } from '../database/database.ts';
 import { foldRanges } from './fold-ranges.ts';
 import { readScopeSetting } from './programme-scope.ts';
-import { moveEverybody, moveVisitors } from './scope-sweep.ts';
+import { moveCustomers, moveEverybody, moveVisitors } from './scope-sweep.ts';
 import { purgeErasedIndexes, purgeTombstones } from './purge.ts';
 
 const FOLD_EVERY_MS = 10_000;
@@ -34,6 +34,9 @@ export class FeedKeeper implements Closable {
   /** The setting for which all were looked at, and when. */
   #movedFor: string | undefined;
   #movedAllAtMs = 0;
+  /** Who could not be moved the last time. */
+  #leftOut: readonly string[] = [];
+  readonly #ending = new AbortController();
 
   constructor(ports: FeedKeeperPorts) {
     this.#ports = ports;
@@ -52,9 +55,14 @@ export class FeedKeeper implements Closable {
     const setting = JSON.stringify((await readScopeSetting(database.db)) ?? null);
     const isDue =
       setting !== this.#movedFor || clock.monotonicMs() - this.#movedAllAtMs >= LOOK_AT_ALL_EVERY_MS;
-    const moved = await (isDue ? moveEverybody : moveVisitors)(database, clock.now());
-    if (isDue) [this.#movedFor, this.#movedAllAtMs] = [setting, clock.monotonicMs()];
-    if (moved > 0) log.info({ event: 'feed.moved', customers: moved });
+    const now = clock.now();
+    const { signal } = this.#ending;
+    const again = await moveCustomers(database, this.#leftOut, now, signal);
+    const swept = await (isDue ? moveEverybody : moveVisitors)(database, now, signal);
+    this.#leftOut = [...new Set([...again.leftOut, ...swept.leftOut])];
+    if (isDue && !signal.aborted) [this.#movedFor, this.#movedAllAtMs] = [setting, clock.monotonicMs()];
+    const moved = again.moved + swept.moved;
+    if (moved > 0) log.info({ event: 'feed.moved', customers: moved, leftOut: this.#leftOut.length });
   }
 
   /** Forgets what is older than the horizon, and erases what tills brought of the erased since. */
@@ -63,12 +71,17 @@ export class FeedKeeper implements Closable {
     const late = await reapplyErasures(database, indexer);
     const before = clock.now() - tombstoneDays * DAY_MS;
     let purged = 0;
-    for (let some = -1; some !== 0; purged += some) some = await purgeTombstones(database, before);
+    for (let some = -1; some !== 0 && !this.#ending.signal.aborted; purged += some) {
+      some = await purgeTombstones(database, before);
+    }
+    if (this.#ending.signal.aborted) return;
     await purgeErasedIndexes(database, before);
     if (purged + late > 0) log.info({ event: 'feed.purged', tombstones: purged, erasedLate: late });
   }
 
+  /** Ends what is being done at its next transaction; the rest is done by another server, or after the next start. */
   async close(): Promise<void> {
+    this.#ending.abort();
     await Promise.all(this.#duties.map((each) => each.close()));
   }
 }

@@ -45,3 +45,11 @@ export function onEmbedded(): Pick<SuiteDatabase, 'database'> {
   afterAll(() => database.close());
   return { database: () => database };
 }
+
+/** The database without its second try after a deadlock: whoever is given it shows that there was one. */
+export function withoutRetry(database: Database): Database {
+  const once: Database['transaction'] = (work) => database.db.transaction().execute(work);
+  return new Proxy(database, {
+    get: (target, name): unknown => (name === 'transaction' ? once : Reflect.get(target, name, target)),
+  });
+}

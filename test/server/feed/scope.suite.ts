@@ -245,4 +245,48 @@ export function scopeSuite(database: () => Database, runs: number): void {
     expect(after.documents.size).toBe(0);
     await own.keeper.close();
   });
+
+  async function populate(customers: number): Promise<void> {
+    await sql`
+      insert into customer (id, status, tier, points_at, created_at)
+      select md5(n::text)::uuid, 'active', 'basic', 0, 0 from generate_series(1, ${customers}::int) n`.execute(
+      database().db,
+    );
+    await sql`
+      insert into customer_activity (customer_id, store, at, moved) select id, 'graz', 0, false from customer`.execute(
+      database().db,
+    );
+  }
+
+  test('all are moved a few at a time, so that nobody waits for long; and who is right is not touched', async () => {
+    await setScope({ by: 'store' });
+    await populate(1_200);
+    const own = world();
+    await own.keeper.move();
+    // The last who locked a row, or wrote to it, stands in its xmax.
+    const standing = async () =>
+      (
+        await sql<{ n: number; lockers: string }>`
+          select count(*)::int as n, string_agg(distinct xmax::text, ' ') as lockers from customer
+          where feed_part = 'graz' group by customer.xid order by 1`.execute(database().db)
+      ).rows;
+    const before = await standing();
+    expect(before.map(({ n }) => n)).toEqual([200, 500, 500]);
+    const again = world();
+    await again.keeper.move();
+    expect(await standing()).toEqual(before);
+    for (const { keeper } of [own, again]) await keeper.close();
+  });
+
+  test('a sweep that is under way when the server ends does not hold it up', async () => {
+    await setScope({ by: 'store' });
+    await populate(1_200);
+    const own = world();
+    const sweep = own.keeper.move();
+    await own.keeper.close();
+    await sweep;
+    const { rows } = await sql<{ n: number }>`
+      select count(*)::int as n from customer where feed_part = 'graz'`.execute(database().db);
+    expect(rows[0]?.n).toBeLessThan(1_200);
+  });
 }
