@@ -23,7 +23,7 @@ const MARK_BYTES = 16;
  * A longer file is not read as a whole at the start, which would take the longer the longer the till was alone. Each
  * page is authenticated whenever it is read, and an audit reads all.
  */
-const CHECKED_PAGES = 4_096;
+const CHECKED_PAGES = 1_024;
 
 /** What a journal starts with: whose it is, and the hash its first entry continues. */
 export interface Genesis {
