@@ -11,6 +11,9 @@ const Reason = z.string().min(1).max(200).optional().describe('For the record; n
 
 const WipeRequest = z.strictObject({
   confirm: TillId.describe('The till’s name once more'),
+  incarnation: Uuid.optional().describe(
+    'The till’s journal that is meant. Needed where the name had several, as a stolen till and the one in its place: without it the answer is WIPE_AMBIGUOUS and lists them with the times they were last seen',
+  ),
   orderedBy: OperatorRef.describe('Who gives the order, as a pseudonym'),
   reason: Reason,
 });
@@ -40,11 +43,11 @@ export function wipeRoutes(orders: WipeOrders) {
         response: { 200: WipeOrderView, default: ErrorBody },
       },
       handler: ({ params, body }) => {
-        const { confirm, ...by } = body;
+        const { confirm, incarnation, ...by } = body;
         if (confirm !== params.till) {
           throw new StammkundeError('API_INVALID', 'confirm is not the name of the till in the address');
         }
-        return orders.order(params.till, by);
+        return orders.order(params.till, by, incarnation);
       },
     });
     app.route({

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { asError } from '../../foundation/errors.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
@@ -10,6 +11,7 @@ import type { TillState } from '../../sync/contract/messages.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
 import type { Database, Queries } from '../database/database.ts';
 import type { Statements } from '../statements.ts';
+import { chooseJournal, readTillJournals } from './till-journals.ts';
 
 /** Who ordered something that cannot be undone, and why, as they say. */
 export interface OrderedBy {
@@ -38,7 +40,7 @@ export class WipeOrders implements Closable {
     readonly database: Database;
     readonly bus: Pick<Bus, 'publish'>;
     readonly topics: Topics;
-    readonly statements: Statements;
+    readonly statements: Pick<Statements, 'sign'>;
     readonly clock: Clock;
     readonly random: Random;
     readonly log: Log;
@@ -49,7 +51,7 @@ export class WipeOrders implements Closable {
     readonly database: Database;
     readonly bus: Pick<Bus, 'publish'>;
     readonly topics: Topics;
-    readonly statements: Statements;
+    readonly statements: Pick<Statements, 'sign'>;
     readonly clock: Clock;
     readonly random: Random;
     readonly log: Log;
@@ -57,29 +59,28 @@ export class WipeOrders implements Closable {
     this.#ports = ports;
   }
 
-  /** @throws StammkundeError DB_UNREACHABLE · SIGN_EXHAUSTED, after which the order may stand: see {@link standing} */
-  async order(till: TillId, by: OrderedBy): Promise<WipeOrder> {
+  /**
+   * @param incarnation the journal that is meant; needed where the name had several
+   * @throws StammkundeError WIPE_AMBIGUOUS, naming the journals there were, with nothing ordered · DB_UNREACHABLE ·
+   *   SIGN_EXHAUSTED, after which the order may stand
+   */
+  async order(till: TillId, by: OrderedBy, incarnation?: string): Promise<WipeOrder> {
     const { database, clock, random, log } = this.#ports;
     const at = clock.now();
     const id = uuidV7(at, random);
-    const incarnation = await database.transaction(async (tx) => {
-      const state = await tx
-        .selectFrom('till_state')
-        .select('incarnation')
-        .where('till', '=', till)
-        .executeTakeFirst();
-      const meant = state?.incarnation ?? null;
+    const meant = await database.transaction(async (tx) => {
+      const chosen = chooseJournal(till, await readTillJournals(tx, till), incarnation);
       await tx
         .insertInto('till_order')
-        .values({ ...rowOf(till, by), id, incarnation: meant, kind: 'wipe', at })
+        .values({ ...rowOf(till, by), id, incarnation: chosen, kind: 'wipe', at })
         .execute();
-      return meant;
+      return chosen;
     });
-    log.warn({ event: 'till.wipe.ordered', till, incarnation, orderId: id, orderedBy: by.orderedBy });
-    return { id, till, incarnation, at, sent: await this.#send(till, incarnation) };
+    log.warn({ event: 'till.wipe.ordered', till, incarnation: meant, orderId: id, orderedBy: by.orderedBy });
+    return { id, till, incarnation: meant, at, sent: await this.#send(till, meant) };
   }
 
-  /** Ends an order that stands; what was wiped stays wiped. @returns whether there was one */
+  /** Ends all orders that stand for the name; what was wiped stays wiped. @returns whether there was one */
   async lift(till: TillId, by: OrderedBy): Promise<boolean> {
     const { database, clock, random, log } = this.#ports;
     const at = clock.now();
@@ -124,23 +125,16 @@ export class WipeOrders implements Closable {
     db: Queries,
     online: readonly TillState[],
   ): Promise<readonly { readonly till: TillId; readonly incarnation: string | null }[]> {
-    const rows = await db
-      .selectFrom('till_order')
-      .distinctOn('till')
-      .select(['till', 'incarnation', 'kind'])
-      .where(
-        'till',
-        'in',
-        online.map(({ till }) => till),
-      )
-      .orderBy('till')
-      .orderBy('position', 'desc')
-      .execute();
-    const shown = new Map(online.map((state) => [state.till, state.incarnation]));
-    return rows.filter(
-      ({ till, kind, incarnation }) =>
-        kind === 'wipe' && (incarnation === null || incarnation === shown.get(till)),
+    const names = online.map(({ till }) => till);
+    const { rows } = await sql<{ till: TillId; incarnation: string | null }>`
+      select distinct o.till, o.incarnation from till_order o
+      where o.till = any(${names}::text[]) and o.kind = 'wipe'
+        and not exists (select from till_order l
+                        where l.till = o.till and l.kind = 'wipe-lifted' and l.position > o.position)`.execute(
+      db,
     );
+    const shown = new Map(online.map((state) => [state.till, state.incarnation]));
+    return rows.filter(({ till, incarnation }) => incarnation === null || incarnation === shown.get(till));
   }
 
   async #send(till: TillId, incarnation: string | null): Promise<boolean> {
