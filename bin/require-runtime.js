@@ -1,7 +1,7 @@
 import { bundledNode } from './bundled-node.js';
 
-/** The oldest Node.js the bundled SQLite binary and type stripping run on. */
-const OLDEST_MAJOR = 24;
+/** The oldest Node.js all of it runs on: calendars need Temporal; the SQLite binary and type stripping were content with 24. */
+const OLDEST_MAJOR = 26;
 
 const major = Number(process.versions.node.split('.')[0]);
 if (major < OLDEST_MAJOR) {
