@@ -11,7 +11,8 @@ import { writeSecretFile } from '../foundation/secret-file.ts';
 import { makeFolder } from '../foundation/folder.ts';
 import type { Bus, BusOpening, PublishOptions, PublishOutcome } from '../sync/bus.ts';
 import { BlindIndexer, identifierKeyName } from '../sync/contract/blind-index.ts';
-import type { StoreId } from '../sync/contract/ids.ts';
+import type { TillId } from '../sync/contract/ids.ts';
+import type { Question } from '../sync/contract/messages.ts';
 import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
 import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
@@ -21,6 +22,7 @@ import { customerRoutes } from './api/customer-routes.ts';
 import { erasureRoutes } from './api/erasure-routes.ts';
 import { deviceRoutes } from './api/device-routes.ts';
 import { quarantineRoutes } from './api/quarantine-routes.ts';
+import { tillStoreRoutes } from './api/till-store-routes.ts';
 import { wipeRoutes } from './api/wipe-routes.ts';
 import { healthRoutes } from './api/health-routes.ts';
 import type { Health } from './api/health-routes.ts';
@@ -49,7 +51,8 @@ import { answerFeedPage } from './feed/feed-store.ts';
 import { answerRanges } from './feed/ranges.ts';
 import { KeyRotation } from './identifiers/key-rotation.ts';
 import type { FeedScope } from './feed/scope.ts';
-import { scopeOfStore } from './feed/programme-scope.ts';
+import { isRowCollection } from './feed/row-collections.ts';
+import { EVERYTHING } from './feed/scope.ts';
 import { snapshotRoutes } from './snapshots/snapshot-routes.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import { Tickets } from './snapshots/ticket.ts';
@@ -60,6 +63,7 @@ import { TillStates } from './intake/till-states.ts';
 import { loadApiToken, loadKeys, SERVER_USER, serverToken } from './keys.ts';
 import type { ServerKeys } from './keys.ts';
 import { Statements } from './statements.ts';
+import { TillStores } from './tills/till-stores.ts';
 import { WipeOrders } from './tills/wipe-orders.ts';
 
 /** How long the database may take to say that it is there. */
@@ -149,7 +153,13 @@ async function compose(
   const rotatingCodes = new RotatingCodes(codes);
   const lookup = new CardLookup({ database: database.db, indexer, clock, log });
   const tickets = new Tickets(keys.secret, config.tenant);
-  const scopeOf = (store: StoreId | undefined): Promise<FeedScope> => scopeOfStore(database.db, store);
+  const stores = new TillStores({ database, clock, log });
+  // Rules and offers are the same in every store; a till that was moved goes on with them.
+  const scopeOf = (
+    till: TillId,
+    { collection, store }: Question<'feed.page' | 'feed.ranges' | 'feed.bucket'>,
+  ): Promise<FeedScope> =>
+    isRowCollection(collection) ? stores.scopeOf(till, store) : Promise.resolve(EVERYTHING);
   const snapshots = opened.add(
     new Snapshots({
       database,
@@ -159,7 +169,7 @@ async function compose(
         url: config.http.publicUrl,
       },
       tickets,
-      scopeOf,
+      scopeOf: (till, store) => stores.scopeOf(till, store),
       clock,
       random,
       log,
@@ -169,12 +179,12 @@ async function compose(
     ...shared,
     bus: outbox,
     handlers: {
-      'feed.page': async (_till, question) =>
-        answerFeedPage(database, question, await scopeOf(question.store)),
-      'feed.ranges': async (_till, question) =>
-        answerRanges(database, question, await scopeOf(question.store)),
-      'feed.bucket': async (_till, question) =>
-        answerBucket(database, question, await scopeOf(question.store)),
+      'feed.page': async (till, question) =>
+        answerFeedPage(database, question, await scopeOf(till, question)),
+      'feed.ranges': async (till, question) =>
+        answerRanges(database, question, await scopeOf(till, question)),
+      'feed.bucket': async (till, question) =>
+        answerBucket(database, question, await scopeOf(till, question)),
       'snapshot.offer': (till, question) => snapshots.offer(till, question),
       'snapshot.chunk': (_till, question) => snapshots.chunk(question),
       'app-code.confirm': async (till, question) => ({
@@ -243,6 +253,7 @@ async function compose(
           snapshotRoutes({ database, tickets, clock }),
           identifierKeyRoutes(rotation),
           wipeRoutes(wipes),
+          tillStoreRoutes(stores),
           quarantineRoutes(new Quarantine({ ...shared, ...committing }), database),
         ],
       },

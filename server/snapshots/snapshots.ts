@@ -39,13 +39,15 @@ export interface SnapshotPorts {
   readonly database: Database;
   readonly settings: SnapshotSettings;
   readonly tickets: Tickets;
-  /** What a till in this store is to hold. */
-  readonly scopeOf: (store: StoreId | undefined) => Promise<FeedScope>;
+  /** What a till that says it is in this store is to hold. */
+  readonly scopeOf: (till: TillId, store: StoreId | undefined) => Promise<FeedScope>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** For tests: where chunks are cut. */
   readonly cutRule?: CutRule;
+  /** Snapshots that may wait to be made. */
+  readonly wantedMax?: number;
 }
 
 /** How long a snapshot outlives the last time it was offered, and how long beyond its age it is offered at all. */
@@ -58,6 +60,9 @@ const FIRST_UPKEEP_MS = 300_000;
 const RETRY_MS = 2_000;
 /** A scope of more parts than this is pulled page by page: its manifest would be a book. */
 const PARTS_MAX = 200;
+
+/** Snapshots that may wait to be made: what tills of a few large regions may need at once. */
+const WANTED_MAX = 2 * PARTS_MAX;
 
 /** A snapshot of a base that a till may be given. */
 interface Found {
@@ -89,17 +94,22 @@ export class Snapshots implements Closable {
   async offer(till: TillId, question: Question<'snapshot.offer'>): Promise<Answer<'snapshot.offer'>> {
     const { kind, have, store } = question;
     const { database, settings, scopeOf, clock } = this.#ports;
-    const scope = await scopeOf(store);
+    const scope = await scopeOf(till, store);
     if ((scope.parts?.length ?? 0) > PARTS_MAX || !(await this.#isWorthwhile(scope))) {
       return { kind, offer: 'none' };
     }
     const wanted = new Set(have?.split('+').map(Number));
     const found = await Promise.all(basesOf(scope).map((base) => this.#find(base, wanted)));
-    for (const { base, part, snapshot } of found) {
-      if (snapshot === undefined || snapshot.madeAt < clock.now() - settings.maxAgeMs) this.#want(base, part);
+    const due: Found[] = [];
+    for (const each of found) {
+      const isYoung = (each.snapshot?.madeAt ?? -Infinity) >= clock.now() - settings.maxAgeMs;
+      // Counted after the others were found: who comes into an empty part after that comes with the feed.
+      if (!isYoung && (await countDocuments(database.db, each.part)) > 0) due.push(each);
     }
+    for (const { base, part } of due) this.#want(base, part);
+    const isMissing = due.some(({ snapshot }) => snapshot === undefined);
     const snapshots = found.flatMap(({ snapshot }) => snapshot ?? []);
-    if (snapshots.length < found.length) return { kind, offer: 'making', retryInMs: RETRY_MS };
+    if (isMissing || snapshots.length === 0) return { kind, offer: 'making', retryInMs: RETRY_MS };
     // Noted before the chunks are named: they stay from here on.
     await noteOffered(
       database.db,
@@ -185,7 +195,8 @@ export class Snapshots implements Closable {
   }
 
   #want(base: Base, part: string | null): void {
-    if (this.#closing.signal.aborted) return;
+    // A till that is told to wait asks again.
+    if (this.#closing.signal.aborted || this.#wanted.size >= (this.#ports.wantedMax ?? WANTED_MAX)) return;
     this.#wanted.set(base, part);
     // It settles every failure itself.
     this.#building ??= this.#buildWanted().finally(() => (this.#building = undefined));

@@ -39,7 +39,9 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
     await sql`delete from feed_purged`.execute(database().db);
   });
 
-  const offers = (options: { scope?: FeedScope; documentsMin?: number; url?: string } = {}): Snapshots =>
+  const offers = (
+    options: { scope?: FeedScope; documentsMin?: number; url?: string; wantedMax?: number } = {},
+  ): Snapshots =>
     new Snapshots({
       database: database(),
       settings: { maxAgeMs: 2 * HOUR_MS, documentsMin: options.documentsMin ?? 1, url: options.url },
@@ -49,6 +51,7 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
       random: new SeededRandom(1),
       log: silentLog,
       cutRule,
+      ...(options.wantedMax === undefined ? {} : { wantedMax: options.wantedMax }),
     });
   const ask = (snapshots: Snapshots, have: string | null = null) =>
     snapshots.offer('till-1', { kind: 'snapshot.offer', have });
@@ -323,6 +326,39 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
     await snapshots.removeOld();
     const { rows } = await sql<{ epoch: string }>`select epoch from snapshot`.execute(database().db);
     expect(rows.map(({ epoch }) => epoch)).toEqual([database().epoch]);
+    await snapshots.close();
+  });
+
+  test('of a part nobody is in none is made, and who comes into it later comes with the feed', async () => {
+    await register(30);
+    const scope = { parts: ['', 'nowhere', 'nowhere~'], name: '0123456789abcdef' };
+    const snapshots = offers({ scope });
+    const { manifest } = await ready(snapshots);
+    const { rows } = await sql<{ base: string }>`select base from snapshot`.execute(database().db);
+    expect(rows).toEqual([{ base: 'part:' }]);
+    await perform(database().db, { kind: 'move', who: 3, part: 'nowhere' });
+    expect(await loadAndFollow(snapshots, manifest, scope)).toEqual([[], []]);
+    await snapshots.close();
+  });
+
+  test('no more are waiting to be made than a till may need, whatever is asked for', async () => {
+    await register(2);
+    const { db } = database();
+    await sql`insert into customer (id, status, tier, points_at, created_at, feed_part)
+              select gen_random_uuid(), 'active', 'basic', 0, 0, 'p' || n from generate_series(1, 10) n`.execute(
+      db,
+    );
+    const parts = Array.from({ length: 10 }, (_, n) => `p${n + 1}`);
+    const snapshots = offers({ scope: { parts, name: '0123456789abcdef' }, wantedMax: 3 });
+    expect((await ask(snapshots)).offer).toBe('making');
+    await snapshots.idle();
+    expect(await db.selectFrom('snapshot').select('base').execute()).toHaveLength(3);
+    // Who is told to wait asks again, and has them all in the end.
+    for (let again = 0; again < 3; again += 1) {
+      await ask(snapshots);
+      await snapshots.idle();
+    }
+    expect((await ask(snapshots)).offer).toBe('ready');
     await snapshots.close();
   });
 
