@@ -255,10 +255,6 @@ export const errorCodes = {
     'More of a line was returned than was bought and not yet returned',
     'Nothing was taken back for this return; look at the earlier returns of the sale',
   ],
-  RETURN_UNPOSTED: [
-    'This server does not post returns of single lines',
-    'Update the server; the entry is kept in the till’s journal',
-  ],
   BURN_OFF: ['The programme lets nothing be paid with points', 'Set burn in the programme to allow it'],
   BURN_STEP: ['The points are no multiple of the programme’s step', 'Round down to a whole step'],
   BURN_TOO_FEW: ['Fewer points than the programme redeems', 'Redeem at least burn.minPoints'],

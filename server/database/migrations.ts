@@ -10,6 +10,7 @@ import * as identifierKeys from './migrations/0009-identifier-keys.ts';
 import * as quarantineSettlements from './migrations/0010-quarantine-settlements.ts';
 import * as statementTriggers from './migrations/0011-statement-triggers.ts';
 import * as cardsOfEntriesAndTills from './migrations/0012-cards-of-entries-and-tills.ts';
+import * as ledgerLots from './migrations/0013-ledger-lots.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
@@ -29,4 +30,5 @@ export const migrations: Record<string, Migration> = {
   '0010-quarantine-settlements': quarantineSettlements,
   '0011-statement-triggers': statementTriggers,
   '0012-cards-of-entries-and-tills': cardsOfEntriesAndTills,
+  '0013-ledger-lots': ledgerLots,
 };

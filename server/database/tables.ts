@@ -173,22 +173,63 @@ export interface QuarantineSettlementTable {
   at: number;
 }
 
-/** Voids as they were reported: one may arrive before the sale it undoes. */
-export interface SaleVoidTable {
-  sale_id: string;
-  /** Journal entry of the void; it becomes the id of the reversing ledger transaction. */
+/** Returns and voids as they were reported: one may arrive before the sale it is about. */
+export interface SaleReturnTable {
+  /** Journal entry that reported it; it becomes the id of the ledger transaction that takes back. */
   entry_id: string;
-  /** Journal entry of the completed sale. */
-  completed: string;
+  /** Of a void: the same as the entry. */
+  return_id: string;
+  sale_id: string;
+  kind: 'return' | 'void';
+  /** Of a void: journal entry of the completed sale. */
+  completed: string | null;
+  at: number;
+  /** Of a return: what came back. */
+  lines: JSONColumnType<readonly { readonly lineId: string; readonly quantityMilli: number }[]>;
+  state: 'waiting' | 'posted' | 'refused';
+  /** Why it was refused. */
+  code: string | null;
+  till: string;
+  incarnation: string;
+  seq: number;
+  position: Generated<number>;
+}
+
+/** What each earning still holds. */
+export interface PointLotTable {
+  /** Of the ledger transaction that made it. */
+  id: string;
+  /** Of the member, or of the card that has no owner yet. */
+  account: string;
+  earned_at: number;
+  vests_at: number;
+  expires_at: number | null;
+  points: number;
+  remaining: number;
+  expired: number;
+  pending: boolean;
 }
 
 export interface LedgerAccountTable {
-  /** `member:{customerId}` · `unclaimed:{index}` · `issued` · `redeemed` · `adjust:{reason}` */
+  /** See `server/ledger/accounts.ts`. */
   id: string;
   balance: number;
 }
 
-export const ledgerKinds = ['sale', 'void', 'claim', 'adjust'] as const;
+export const ledgerKinds = [
+  'sale',
+  'return',
+  'void',
+  'claim',
+  'vest',
+  'expire',
+  'reserve',
+  'resolve',
+  'honour',
+  'late',
+  'merge',
+  'adjust',
+] as const;
 export type LedgerKind = (typeof ledgerKinds)[number];
 
 /** Append-only. */
@@ -201,6 +242,10 @@ export interface LedgerTransactionTable {
   till: string | null;
   incarnation: string | null;
   seq: number | null;
+  /** Digest of what was asked for. */
+  content: string | null;
+  /** Of a sale: points of each line of its basket. */
+  parts: number[] | null;
 }
 
 /** Append-only; the points of one transaction add up to zero, which a trigger enforces. */
@@ -419,7 +464,8 @@ export interface Tables {
   till_progress: TillProgressTable;
   journal_quarantine: JournalQuarantineTable;
   quarantine_settlement: QuarantineSettlementTable;
-  sale_void: SaleVoidTable;
+  sale_return: SaleReturnTable;
+  point_lot: PointLotTable;
   ledger_account: LedgerAccountTable;
   ledger_transaction: LedgerTransactionTable;
   ledger_posting: LedgerPostingTable;

@@ -20,7 +20,8 @@ import type { Judgement, PointsDiffer } from './judge.ts';
 import { judgeLinks, underNewestIndex } from './judge-links.ts';
 import { linksIn, postLink, readLinkFacts } from './post-links.ts';
 import { postSales, readPostedSales } from './post-sales.ts';
-import type { EnteredSale, EnteredVoid } from './post-sales.ts';
+import type { EnteredSale } from './post-sales.ts';
+import type { EnteredReturn } from './post-returns.ts';
 
 /**
  * Takes batches into journal and ledger in one transaction, with few statements however many entries there are, and
@@ -125,7 +126,7 @@ interface Entered {
   readonly taken: ReadonlyMap<string, TakenCard>;
 }
 
-/** Posts what was accepted: sales and voids together, but none past a link, which changes whose sales they are. */
+/** Posts what was accepted: sales, returns and voids together, but none past a link, which changes whose sales they are. */
 async function enter(
   tx: DatabaseTransaction,
   judged: readonly Judgement[],
@@ -134,13 +135,13 @@ async function enter(
   const differing = new Map<string, PointsDiffer>();
   const taken = new Map<string, TakenCard>();
   let sales: EnteredSale[] = [];
-  let voids: EnteredVoid[] = [];
+  let returns: EnteredReturn[] = [];
   const flush = async (): Promise<void> => {
-    if (sales.length === 0 && voids.length === 0) return;
-    for (const [id, differs] of await postSales(tx, sales, voids, circumstances)) {
+    if (sales.length === 0 && returns.length === 0) return;
+    for (const [id, differs] of await postSales(tx, sales, returns, circumstances)) {
       differing.set(id, differs);
     }
-    [sales, voids] = [[], []];
+    [sales, returns] = [[], []];
   };
   for (const judgement of judged) {
     if (judgement.kind !== 'accepted') continue;
@@ -151,10 +152,8 @@ async function enter(
         sales.push({ ...place, transaction });
         break;
       case 'sale.voided':
-        voids.push({ ...place, transaction });
-        break;
       case 'sale.returned':
-        // Refused as its body was read.
+        returns.push({ ...place, transaction });
         break;
       case 'credential.linked':
       case 'credential.unlinked': {

@@ -3,18 +3,19 @@ import type { Instant } from '../../foundation/clock.ts';
 import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
 import { totalPoints } from '../../sync/contract/earn.ts';
-import { points } from '../../sync/contract/points.ts';
-import type { SaleCompleted, SaleVoided } from '../../sync/contract/transaction.ts';
+import type { SaleCompleted } from '../../sync/contract/transaction.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
-import { ISSUED, memberAccount, unclaimedAccount } from '../ledger/accounts.ts';
-import { post, transfer } from '../ledger/post.ts';
-import type { LedgerTransaction } from '../ledger/post.ts';
+import { memberAccount, unclaimedAccount } from '../ledger/accounts.ts';
+import { enter } from '../ledger/enter.ts';
+import type { Effect } from '../ledger/enter.ts';
 import { saleKey } from './judge.ts';
 import type { PointsDiffer } from './judge.ts';
 import { noteVisits } from '../customers/activity.ts';
 import type { Visit } from '../customers/activity.ts';
 import type { CustomerRow } from '../feed/documents.ts';
 import { readOwners } from './owners.ts';
+import { recordReturns, settleReturns } from './post-returns.ts';
+import type { EnteredReturn } from './post-returns.ts';
 import { readRules } from './sale-points.ts';
 
 interface Entered<T> {
@@ -24,11 +25,6 @@ interface Entered<T> {
   readonly transaction: T;
 }
 export type EnteredSale = Entered<SaleCompleted>;
-export type EnteredVoid = Entered<SaleVoided>;
-
-function voidKey(saleId: string): string {
-  return `void:${saleId.toLowerCase()}`;
-}
 
 /** Those of the sales that are in the ledger already, by their key. */
 export async function readPostedSales(
@@ -43,14 +39,15 @@ export async function readPostedSales(
 }
 
 /**
- * Posts sales and voids. Points go to the customer whom the card belongs to here and now; those of a card nobody has
- * yet wait on an account of their own, under the newest index whatever the till's was. A void takes back what was posted for its sale, whichever of them comes first.
+ * Posts sales, returns and voids. Points go to the customer whom the card belongs to here and now; those of a card
+ * nobody has yet wait on an account of their own, under the newest index whatever the till's was. A return takes back
+ * what was posted for its lines, a void all that is left, whichever of them and their sale comes first.
  * @returns by entry id, the sales for which the till showed other points than were posted
  */
 export async function postSales(
   tx: DatabaseTransaction,
   sales: readonly EnteredSale[],
-  voids: readonly EnteredVoid[],
+  returns: readonly EnteredReturn[],
   { now, indexer }: { readonly now: Instant; readonly indexer: IndexForms },
 ): Promise<ReadonlyMap<string, PointsDiffer>> {
   const differing = new Map<string, PointsDiffer>();
@@ -63,38 +60,39 @@ export async function postSales(
       sales.map(({ transaction }) => transaction),
       now,
     );
-    await post(
-      tx,
-      sales.map(({ owner: { till, incarnation }, entryId, seq, transaction: sale }): LedgerTransaction => {
-        const card = sale.customer;
-        const forms = card === null ? [] : (formsOf.get(card.index) ?? [card.index]);
-        const customer = forms.map((form) => owners.get(form)).find((owner) => owner !== undefined);
-        const member = customer?.status === 'closed' ? undefined : customer;
-        const earned = points(card === null ? 0 : totalPoints(rules.earnedOf(sale, member)));
-        const shown = totalPoints(sale.earned);
-        if (shown !== earned) differing.set(entryId, { shown, posted: earned });
-        const account =
-          member !== undefined ? memberAccount(member.id) : unclaimedAccount(forms.at(-1) ?? '');
-        return {
-          id: entryId,
-          key: saleKey(sale.saleId),
-          kind: 'sale',
-          at: sale.at,
-          source: { till, incarnation, seq },
-          postings: transfer(ISSUED, account, earned),
-        };
-      }),
-      now,
-    );
+    const effects = sales.map(({ owner: { till, incarnation }, entryId, seq, transaction: sale }): Effect => {
+      const card = sale.customer;
+      const forms = card === null ? [] : (formsOf.get(card.index) ?? [card.index]);
+      const customer = forms.map((form) => owners.get(form)).find((owner) => owner !== undefined);
+      const member = customer?.status === 'closed' ? undefined : customer;
+      const earned = card === null ? undefined : rules.earnedOf(sale, member);
+      const points = earned === undefined ? 0 : totalPoints(earned);
+      const shown = totalPoints(sale.earned);
+      if (shown !== points) differing.set(entryId, { shown, posted: points });
+      const account = member !== undefined ? memberAccount(member.id) : unclaimedAccount(forms.at(-1) ?? '');
+      return {
+        id: entryId,
+        key: saleKey(sale.saleId),
+        kind: 'sale',
+        at: sale.at,
+        source: { till, incarnation, seq },
+        parts: earned?.parts,
+        changes:
+          points === 0
+            ? []
+            : [{ kind: 'earn', account, points, earnedAt: sale.at, life: rules.lifeOf(sale) }],
+      };
+    });
+    await enter(tx, effects, now, { fresh: true });
     await noteVisits(
       tx,
-      sales.flatMap((sale) => visitOf(sale, owners)),
+      sales.flatMap((sale) => visitOf(sale, owners, indexer)),
       now,
     );
   }
-  await recordVoids(tx, voids);
-  const touched = [...sales, ...voids].map(({ transaction }) => transaction.saleId.toLowerCase());
-  await reverse(tx, touched, now);
+  await recordReturns(tx, returns);
+  const touched = [...sales, ...returns].map(({ transaction }) => transaction.saleId.toLowerCase());
+  await settleReturns(tx, touched, now);
   return differing;
 }
 
@@ -102,78 +100,10 @@ export async function postSales(
 function visitOf(
   { transaction: { customer: card, storeId, at } }: EnteredSale,
   owners: ReadonlyMap<string, CustomerRow>,
+  indexer: IndexForms,
 ): Visit[] {
-  const customer = card === null ? undefined : owners.get(card.index);
+  const forms = card === null ? [] : indexer.formsFrom(card.index);
+  const customer = forms.map((form) => owners.get(form)).find((owner) => owner !== undefined);
   if (customer === undefined || customer.status === 'closed') return [];
   return [{ customerId: customer.id, store: storeId, at }];
-}
-
-async function recordVoids(tx: DatabaseTransaction, voids: readonly EnteredVoid[]): Promise<void> {
-  // The void of a sale that was still open has nothing to take back.
-  const ofCompleted = voids.flatMap(({ entryId, transaction: { saleId, completed } }) =>
-    completed === null ? [] : [{ saleId, entryId, completed }],
-  );
-  if (ofCompleted.length === 0) return;
-  await sql`
-    insert into sale_void (sale_id, entry_id, completed)
-    select * from unnest(
-      ${ofCompleted.map((each) => each.saleId)}::uuid[], ${ofCompleted.map((each) => each.entryId)}::uuid[],
-      ${ofCompleted.map((each) => each.completed)}::uuid[])
-    on conflict (sale_id, completed) do nothing`.execute(tx);
-}
-
-interface ReversalRow {
-  readonly id: string;
-  readonly sale_id: string;
-  readonly at: number;
-  readonly till: string;
-  readonly incarnation: string;
-  readonly seq: number;
-  readonly account: string | null;
-  readonly points: number | null;
-}
-
-/** Takes back the sales that are both posted and voided, and not taken back yet. */
-async function reverse(tx: DatabaseTransaction, saleIds: readonly string[], now: Instant): Promise<void> {
-  // What was earned with a card that found its owner since has moved to them, so it is taken from whom it moved to; the
-  // card may belong to somebody else by now. A claim before the posting moved other points.
-  const { rows } = await sql<ReversalRow>`
-    select v.entry_id as id, v.sale_id, j.at, j.till, j.incarnation, j.seq, p.points,
-      case when p.account_id like 'unclaimed:%'
-           then coalesce((select m.account_id from ledger_posting q
-                          join ledger_transaction t on t.id = q.transaction_id and t.kind = 'claim'
-                          join ledger_posting m on m.transaction_id = t.id and m.account_id like 'member:%'
-                          where q.account_id = p.account_id and q.position > p.position
-                          order by q.position limit 1), p.account_id)
-           else p.account_id end as account
-    from sale_void v
-    join ledger_transaction s on s.idempotency_key = 'sale:' || v.sale_id and s.id = v.completed
-    join till_journal j on j.id = v.entry_id
-    left join ledger_posting p on p.transaction_id = s.id
-    where v.sale_id = any(${saleIds}::uuid[])
-      and not exists (select from ledger_transaction r where r.idempotency_key = 'void:' || v.sale_id)
-  `.execute(tx);
-  const bySale = Map.groupBy(rows, (row) => row.sale_id);
-  await post(
-    tx,
-    [...bySale].flatMap(([saleId, lines]): LedgerTransaction[] => {
-      const [first] = lines;
-      if (first === undefined) return [];
-      return [
-        {
-          id: first.id,
-          key: voidKey(saleId),
-          kind: 'void',
-          at: first.at,
-          source: { till: first.till, incarnation: first.incarnation, seq: first.seq },
-          postings: lines.flatMap((line) =>
-            line.account === null || line.points === null
-              ? []
-              : [{ account: line.account, points: points(-line.points) }],
-          ),
-        },
-      ];
-    }),
-    now,
-  );
 }

@@ -25,9 +25,11 @@ export function readBody(body: string): Body {
   if (transaction.kind === 'sale.completed' && holdsPaymentCard(transaction.basket)) {
     return { kind: 'refused', code: 'PAN_REJECTED' };
   }
-  if (transaction.kind === 'sale.returned') {
-    const holdsCard = transaction.lines.some(({ lineId }) => findPaymentCard(lineId) !== undefined);
-    return { kind: 'refused', code: holdsCard ? 'PAN_REJECTED' : 'RETURN_UNPOSTED' };
+  if (
+    transaction.kind === 'sale.returned' &&
+    transaction.lines.some(({ lineId }) => findPaymentCard(lineId) !== undefined)
+  ) {
+    return { kind: 'refused', code: 'PAN_REJECTED' };
   }
   return { kind: 'transaction', transaction };
 }

@@ -1,4 +1,7 @@
 import { evaluateSale } from '../../sync/contract/earn.ts';
+import { PointsCalendar } from '../../sync/contract/programme/calendar.ts';
+import type { PointsLife } from '../../sync/contract/programme/calendar.ts';
+import type { ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
 import type { EarnedPoints, SaleCompleted } from '../../sync/contract/transaction.ts';
 import type { Instant } from '../../foundation/clock.ts';
 import type { Queries } from '../database/database.ts';
@@ -9,6 +12,8 @@ import { currentProgramme, programmesOf, readOfferHistory } from '../programme/p
 export interface Rules {
   /** What a sale earns, and on which lines, for the customer its card belongs to, if any. */
   earnedOf(sale: SaleCompleted, customer: CustomerRow | undefined): EarnedPoints;
+  /** How long what it earns lives. What a till's clock says is of the future was earned now. */
+  lifeOf(sale: SaleCompleted): PointsLife;
 }
 
 /**
@@ -26,13 +31,21 @@ export async function readRules(db: Queries, sales: readonly SaleCompleted[], no
     sales.map((sale) => sale.at),
     now,
   );
+  const programmeOf = (sale: SaleCompleted): ProgrammeDocument | undefined =>
+    programmes.get(sale.earned.programmeVersion) ?? current;
+  const calendars = new Map<ProgrammeDocument | undefined, PointsCalendar>();
   return {
     earnedOf(sale, customer) {
-      const programme = programmes.get(sale.earned.programmeVersion) ?? current;
       const { basket, at } = sale;
       // The server knows what holds; only a till's knowledge grows stale.
       const circumstances = { customer: customer ?? null, basket, at, stale: false };
-      return evaluateSale(programme, offers.at(at), circumstances).earned;
+      return evaluateSale(programmeOf(sale), offers.at(at), circumstances).earned;
+    },
+    lifeOf(sale) {
+      const programme = programmeOf(sale);
+      const calendar = calendars.get(programme) ?? new PointsCalendar(programme?.points);
+      calendars.set(programme, calendar);
+      return calendar.lifeOf(Math.max(0, Math.min(sale.at, now)));
     },
   };
 }

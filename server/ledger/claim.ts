@@ -3,12 +3,10 @@ import type { Clock, Instant } from '../../foundation/clock.ts';
 import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
-import { points } from '../../sync/contract/points.ts';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
-import { memberAccount, unclaimedAccount } from './accounts.ts';
-import { post } from './post.ts';
-import type { Posting } from './post.ts';
+import { unclaimedAccount } from './accounts.ts';
+import { moveAccounts } from './move-accounts.ts';
 
 /**
  * Taken by who posts sales, before looking up whose a card is: until this transaction ends nobody is given a card, so
@@ -35,7 +33,7 @@ export async function claimPoints(
 
 /**
  * The same where something else gives the claims their ids. What was earned under older indexes of a card comes along,
- * all of it in one claim.
+ * all of it in one claim. Each earning keeps its own days, those it spent waiting among them.
  * @param newId a UUID for each claim, never used for another ledger transaction; one is asked for each card at most
  */
 export async function claimPointsAs(
@@ -51,38 +49,25 @@ export async function claimPointsAs(
     from (select index, index as form from unnest(${indexes}::text[]) index
           union select f.index, f.previous from index_form f where f.index = any(${indexes}::text[])) w
     join ledger_account a on a.id = ${unclaimedAccount('')} || w.form
-    where a.balance <> 0
-    order by a.id for update of a`.execute(tx);
+    where a.balance <> 0 or exists (select from point_lot l where l.account = a.id and l.account like 'unclaimed:%')
+    order by a.id`.execute(tx);
+  if (rows.length === 0) return;
   const ownerOf = new Map(cards.map(({ index, customerId }) => [index, customerId]));
-  const byCard = Map.groupBy(rows, ({ index }) => index);
-  await post(
+  const claims = [...Map.groupBy(rows, ({ index }) => index)].flatMap(([index, accounts]) => {
+    const customerId = ownerOf.get(index);
+    if (customerId === undefined) return [];
+    return [{ id: newId(), customerId, accounts: accounts.map(({ id }) => id) }];
+  });
+  await moveAccounts(
     tx,
-    [...byCard].flatMap(([index, accounts]) => {
-      const owner = ownerOf.get(index);
-      if (owner === undefined) return [];
-      const id = newId();
-      return [
-        {
-          id,
-          key: `claim:${id}`,
-          kind: 'claim' as const,
-          at: now,
-          postings: gathered(accounts, memberAccount(owner)),
-        },
-      ];
-    }),
+    claims.map(({ id, customerId, accounts }) => ({
+      id,
+      key: `claim:${id}`,
+      kind: 'claim' as const,
+      at: now,
+      from: accounts,
+      customerId,
+    })),
     now,
   );
-}
-
-/** All that is on some accounts to another. */
-function gathered(
-  accounts: readonly { readonly id: string; readonly balance: number }[],
-  to: string,
-): readonly Posting[] {
-  const total = accounts.reduce((sum, { balance }) => sum + balance, 0);
-  return [
-    ...accounts.map(({ id, balance }) => ({ account: id, points: points(0 - balance) })),
-    ...(total === 0 ? [] : [{ account: to, points: points(total) }]),
-  ];
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { ProgrammerError } from '../../foundation/errors.ts';
 import type { Instant } from '../../foundation/clock.ts';
@@ -23,6 +24,10 @@ export interface LedgerTransaction {
   /** When it happened. */
   readonly at: Instant;
   readonly source?: { readonly till: string; readonly incarnation: string; readonly seq: number };
+  /** What was asked for, as a digest; a key that comes again with another is a contradiction. */
+  readonly content?: string | undefined;
+  /** Of a sale: points of each line of its basket; lines past the end carry none. */
+  readonly parts?: readonly number[] | undefined;
   readonly postings: readonly Posting[];
 }
 
@@ -36,33 +41,45 @@ export function transfer(from: string, to: string, points: Points): readonly Pos
       ];
 }
 
+/** The id of a transaction that nobody but its key names: the same for the same key (RFC 9562, 5.8). */
+export function idOfKey(key: string): string {
+  const hex = createHash('sha256')
+    .update(JSON.stringify(['stammkunde ledger key v1', key]))
+    .digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
 /**
  * Posts to the ledger, in the caller's transaction: the only function that does. Balances of accounts and of the
  * members' points follow in the same transaction.
+ * @returns the balances of all accounts it touched, as they were before
  * @throws ProgrammerError when postings do not add up · a unique violation when a key was posted before
  */
 export async function post(
   tx: DatabaseTransaction,
   transactions: readonly LedgerTransaction[],
   recordedAt: Instant,
-): Promise<void> {
-  if (transactions.length === 0) return;
+): Promise<ReadonlyMap<string, number>> {
+  const before = new Map<string, number>();
+  if (transactions.length === 0) return before;
   for (const transaction of transactions) assertBalanced(transaction);
   await sql`
-    insert into ledger_transaction (id, idempotency_key, kind, at, recorded_at, till, incarnation, seq)
-    select id, key, kind, at, ${recordedAt}::bigint, till, incarnation, seq
+    insert into ledger_transaction (id, idempotency_key, kind, at, recorded_at, till, incarnation, seq, content, parts)
+    select id, key, kind, at, ${recordedAt}::bigint, till, incarnation, seq, content, parts::integer[]
     from unnest(
       ${transactions.map((each) => each.id)}::uuid[], ${transactions.map((each) => each.key)}::text[],
       ${transactions.map((each) => each.kind)}::text[], ${transactions.map((each) => each.at)}::bigint[],
       ${transactions.map((each) => each.source?.till ?? null)}::text[],
       ${transactions.map((each) => each.source?.incarnation ?? null)}::uuid[],
-      ${transactions.map((each) => each.source?.seq ?? null)}::bigint[]
-    ) as t(id, key, kind, at, till, incarnation, seq)`.execute(tx);
+      ${transactions.map((each) => each.source?.seq ?? null)}::bigint[],
+      ${transactions.map((each) => each.content ?? null)}::text[],
+      ${transactions.map(({ parts }) => (parts === undefined ? null : `{${parts.join(',')}}`))}::text[]
+    ) as t(id, key, kind, at, till, incarnation, seq, content, parts)`.execute(tx);
 
   const postings = transactions.flatMap(({ id, postings: own }) =>
     own.map((posting) => ({ ...posting, transaction: id })),
   );
-  if (postings.length === 0) return;
+  if (postings.length === 0) return before;
   await sql`
     insert into ledger_posting (transaction_id, account_id, points)
     select * from unnest(
@@ -78,17 +95,19 @@ export async function post(
     select * from unnest(${accounts}::text[], ${accounts.map((account) => changes.get(account) ?? 0)}::bigint[])
     on conflict (id) do update set balance = account.balance + excluded.balance
     returning id, balance`.execute(tx);
+  for (const { id, balance } of balances) before.set(id, balance - (changes.get(id) ?? 0));
 
   const members = balances.flatMap(({ id, balance }) => {
     const customer = memberOf(id);
     return customer === undefined ? [] : [{ customer, balance }];
   });
-  if (members.length === 0) return;
+  if (members.length === 0) return before;
   await sql`
     update customer set points = m.balance, points_at = ${recordedAt}::bigint
     from unnest(${members.map((each) => each.customer)}::uuid[], ${members.map((each) => each.balance)}::bigint[])
       as m(id, balance)
     where customer.id = m.id`.execute(tx);
+  return before;
 }
 
 function assertBalanced({ id, postings }: LedgerTransaction): void {

@@ -11,8 +11,8 @@ const returned = {
   reversed: null,
 };
 
-test('a return of lines is understood, and refused with a code of its own', () => {
-  expect(readBody(JSON.stringify(returned))).toEqual({ kind: 'refused', code: 'RETURN_UNPOSTED' });
+test('a return of lines is understood', () => {
+  expect(readBody(JSON.stringify(returned))).toEqual({ kind: 'transaction', transaction: returned });
 });
 
 test('a return that names a payment card number is refused as such', () => {
