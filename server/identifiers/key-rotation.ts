@@ -5,8 +5,9 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import type { Changes } from '../changes.ts';
-import type { Database, DatabaseTransaction } from '../database/database.ts';
+import type { Database, DatabaseTransaction, Queries } from '../database/database.ts';
 import { unclaimedAccount } from '../ledger/accounts.ts';
+import { changeOwnership, holdOwnership } from '../ledger/claim.ts';
 import { readFloor, reKey, stepsFrom } from './re-key.ts';
 import { noteReadyTills, readTillsBehind } from './till-keys.ts';
 import type { TillBehind } from './till-keys.ts';
@@ -17,6 +18,9 @@ const SLICE_ROWS = 500;
 const PAUSE_MS = 20;
 /** How often it is looked which tills have caught up, and after a fault whether it is gone. */
 const LOOK_MS = 60_000;
+
+/** How often credentials under older indexes are looked for although all were moved. */
+const LOOK_AGAIN_MS = 3_600_000;
 
 export interface KeyRotationPorts {
   readonly database: Database;
@@ -62,6 +66,7 @@ export class KeyRotation implements Closable {
   #working: Promise<void> = Promise.resolve();
   /** Accounts up to here were looked at; undefined when all were. */
   #accountsAfter: string | undefined = '';
+  #lookAgainMs = 0;
   #closed = false;
 
   private constructor(ports: KeyRotationPorts) {
@@ -94,9 +99,13 @@ export class KeyRotation implements Closable {
   async end(ignored: ReadonlySet<string>): Promise<RotationState> {
     const { database, indexer, log } = this.#ports;
     const state = await database.transaction(async (tx) => {
+      // Nobody gives out a card meanwhile, perhaps under an older index.
+      await changeOwnership(tx);
       const before = await this.#state(tx);
       const behind = before.tillsBehind.filter(({ till }) => !ignored.has(till));
-      if (before.movedAt === null || behind.length > 0) {
+      if (before.movedAt === null || before.waiting > 0 || behind.length > 0) {
+        // They came after all were moved, and are not to wait for the next look.
+        if (before.waiting > 0) this.#lookAgainMs = 0;
         throw new StammkundeError('KEY_TILLS_BEHIND', problemOf(before, behind));
       }
       await putMeta(tx, 'identifier_floor', String(indexer.version));
@@ -131,12 +140,12 @@ export class KeyRotation implements Closable {
   async step(): Promise<number> {
     const { database, indexer, changes, clock, log } = this.#ports;
     if (indexer.version === 1) return 0;
-    const moved = await database.transaction((tx) => this.#move(tx));
+    const moved = (await this.#isToLook()) ? await database.transaction((tx) => this.#move(tx)) : 0;
     if (moved > 0) {
       changes.changed();
       return moved;
     }
-    const named = await database.transaction((tx) => this.#nameAccounts(tx));
+    const named = await this.#nameAccounts();
     if (named > 0) return named;
     const done = await database.transaction((tx) => noteMoved(tx, indexer.version, clock.now()));
     if (done) log.info({ event: 'identifier-keys.moved', version: indexer.version });
@@ -146,37 +155,43 @@ export class KeyRotation implements Closable {
     return removed;
   }
 
+  /**
+   * Once all is moved, what is under an older index can only come of a server that was not yet started with the newest
+   * key: it is looked for now and then.
+   */
+  async #isToLook(): Promise<boolean> {
+    const { database, indexer, clock } = this.#ports;
+    if ((await readMovedAt(database.db, indexer.version)) === null) return true;
+    const now = clock.monotonicMs();
+    if (now < this.#lookAgainMs) return false;
+    this.#lookAgainMs = now + LOOK_AGAIN_MS;
+    return true;
+  }
+
   async #move(tx: DatabaseTransaction): Promise<number> {
     const { indexer } = this.#ports;
-    const rows = await tx
-      .selectFrom('credential')
-      .select('index')
-      .where('key_version', '<', indexer.version)
-      .where('alias_of', 'is', null)
-      .orderBy('id')
-      .limit(this.#sliceRows)
-      .forUpdate()
-      .skipLocked()
-      .execute();
-    return reKey(
-      tx,
-      rows.flatMap(({ index }) => stepsFrom(indexer, index).slice(0, 1)),
-    );
+    await holdOwnership(tx);
+    return moveSlice(tx, indexer, this.#sliceRows);
   }
 
   /** Notes under which newest index the points wait that were earned under older ones, an account after the other. */
-  async #nameAccounts(tx: DatabaseTransaction): Promise<number> {
-    const { indexer } = this.#ports;
-    if (this.#accountsAfter === undefined) return 0;
-    const { rows } = await sql<{ id: string }>`
-      select id from ledger_account where id like ${unclaimedAccount('_%')} and id > ${this.#accountsAfter}
-      order by id limit ${this.#sliceRows}::bigint`.execute(tx);
-    await reKey(
-      tx,
-      rows.flatMap(({ id }) => stepsFrom(indexer, id.slice(unclaimedAccount('').length)).slice(0, 1)),
-    );
-    this.#accountsAfter = rows.length < this.#sliceRows ? undefined : rows.at(-1)?.id;
-    return rows.length;
+  async #nameAccounts(): Promise<number> {
+    const { database, indexer } = this.#ports;
+    const after = this.#accountsAfter;
+    if (after === undefined) return 0;
+    const ids = await database.transaction(async (tx) => {
+      await holdOwnership(tx);
+      const { rows } = await sql<{ id: string }>`
+        select id from ledger_account where id like ${unclaimedAccount('_%')} and id > ${after}
+        order by id limit ${this.#sliceRows}::bigint`.execute(tx);
+      await reKey(
+        tx,
+        rows.flatMap(({ id }) => stepsFrom(indexer, id.slice(unclaimedAccount('').length)).slice(0, 1)),
+      );
+      return rows.map(({ id }) => id);
+    });
+    this.#accountsAfter = ids.length < this.#sliceRows ? undefined : ids.at(-1);
+    return ids.length;
   }
 
   async #state(tx: DatabaseTransaction): Promise<RotationState> {
@@ -184,9 +199,10 @@ export class KeyRotation implements Closable {
     const { version } = indexer;
     await noteReadyTills(tx, await this.#holding(tx), clock.now());
     const { rows } = await sql<{ waiting: number; older: number }>`
-      select count(*) filter (where alias_of is null and key_version < ${version}::int)::int as waiting,
-             count(*) filter (where alias_of is not null)::int as older
-      from credential where key_version < ${version}::int`.execute(tx);
+      select (select count(*) from credential
+              where alias_of is null and key_version < ${version}::int)::int as waiting,
+             (select count(*) from credential
+              where alias_of is not null and key_version < ${version}::int)::int as older`.execute(tx);
     return {
       version,
       floor: await readFloor(tx),
@@ -243,6 +259,25 @@ async function establishKeys(
   if (isEmpty) await noteMoved(tx, indexer.version, clock.now());
 }
 
+/** Those of the oldest keys first, as the index has them: what was moved before is not passed again. */
+async function moveSlice(tx: DatabaseTransaction, indexer: BlindIndexer, limit: number): Promise<number> {
+  const rows = await tx
+    .selectFrom('credential')
+    .select('index')
+    .where('key_version', '<', indexer.version)
+    .where('alias_of', 'is', null)
+    .orderBy('key_version')
+    .orderBy('id')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+    .execute();
+  return reKey(
+    tx,
+    rows.flatMap(({ index }) => stepsFrom(indexer, index).slice(0, 1)),
+  );
+}
+
 /** @returns whether all of it is moved, which was not known before */
 async function noteMoved(tx: DatabaseTransaction, version: number, now: Instant): Promise<boolean> {
   if ((await readMovedAt(tx, version)) !== null) return false;
@@ -251,6 +286,7 @@ async function noteMoved(tx: DatabaseTransaction, version: number, now: Instant)
     .select('id')
     .where('key_version', '<', version)
     .where('alias_of', 'is', null)
+    .orderBy('key_version')
     .limit(1)
     .executeTakeFirst();
   if (waiting !== undefined) return false;
@@ -258,7 +294,7 @@ async function noteMoved(tx: DatabaseTransaction, version: number, now: Instant)
   return true;
 }
 
-async function readMovedAt(tx: DatabaseTransaction, version: number): Promise<Instant | null> {
+async function readMovedAt(tx: Queries, version: number): Promise<Instant | null> {
   const row = await tx
     .selectFrom('server_meta')
     .select('value')
@@ -268,11 +304,12 @@ async function readMovedAt(tx: DatabaseTransaction, version: number): Promise<In
 }
 
 async function removeOlder(tx: DatabaseTransaction, limit: number): Promise<number> {
+  await holdOwnership(tx);
   const floor = await readFloor(tx);
   const { rows } = await sql`
     delete from credential where id in (
       select id from credential where alias_of is not null and key_version < ${floor}::int
-      order by id limit ${limit}::bigint for update skip locked)
+      order by key_version, id limit ${limit}::bigint for update skip locked)
     returning id`.execute(tx);
   return rows.length;
 }
@@ -289,7 +326,9 @@ function problemOf(state: RotationState, behind: readonly TillBehind[]): string 
   const named = behind.slice(0, 20).map(({ till, lacks }) => `${till} (${lacks})`);
   const more = behind.length > named.length ? ` and ${behind.length - named.length} more` : '';
   return [
-    ...(state.movedAt === null ? [`${state.waiting} credentials are still to be moved`] : []),
+    ...(state.movedAt === null || state.waiting > 0
+      ? [`${state.waiting} credentials are still to be moved`]
+      : []),
     ...(behind.length > 0 ? [`tills are behind: ${named.join(', ')}${more}`] : []),
   ].join('; ');
 }

@@ -32,8 +32,9 @@ interface FoundRow {
 
 /**
  * Moves credentials to their newest index, and leaves a row under the older one for tills that have only the older
- * keys. Those that are there already, or that nobody has, are left as they are; so is the order in which rows are
- * locked, whoever moves what. Points that wait for an owner are found under the new index from then on.
+ * keys. Those that are there already, or that nobody has, are left as they are. Points that wait for an owner are found
+ * under the new index from then on. To be called with the lock on ownership of cards, shared or not: an erasure locks
+ * customer and cards in another order.
  * @returns how many were moved
  */
 export async function reKey(tx: DatabaseTransaction, steps: readonly IndexStep[]): Promise<number> {
@@ -79,7 +80,7 @@ export async function reKey(tx: DatabaseTransaction, steps: readonly IndexStep[]
 
 /**
  * Notes what older indexes have become: points wait under them, and an erasure has to find them in journals, where no
- * key leads back to.
+ * key leads back to. In one order always, so that two servers cannot wait for each other.
  */
 async function noteForms(
   tx: DatabaseTransaction,
@@ -87,15 +88,24 @@ async function noteForms(
   index: readonly BlindIndex[],
   condition: RawBuilder<unknown>,
 ): Promise<void> {
+  // A number may be among them twice.
+  const known = [...new Map(previous.map((each, i) => [each, index[i]]))].toSorted(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  const forms = sql`unnest(${known.map(([from]) => from)}::text[], ${known.map(([, to]) => to)}::text[])
+    as p(previous, index)`;
+  // What points to one of them has to point further; and those are locked in the order of what they are called.
   await sql`
     update index_form f set index = p.index
-    from unnest(${[...previous]}::text[], ${[...index]}::text[]) p(previous, index)
-    where f.index = p.previous`.execute(tx);
+    from (select f.previous, p.index from index_form f join ${forms} on f.index = p.previous
+          order by f.previous for no key update of f) p
+    where f.previous = p.previous`.execute(tx);
   await sql`
     insert into index_form (previous, index)
-    select p.previous, p.index from unnest(${[...previous]}::text[], ${[...index]}::text[]) p(previous, index)
-    where ${condition}
-    on conflict (previous) do update set index = excluded.index`.execute(tx);
+    select p.previous, p.index from ${forms} where ${condition} order by p.previous
+    on conflict (previous) do update set index = excluded.index where index_form.index <> excluded.index`.execute(
+    tx,
+  );
 }
 
 /** The version below which no till needs an index any more. */

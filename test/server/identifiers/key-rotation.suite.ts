@@ -1,32 +1,21 @@
 // Goal: the identifier key is rotated while tills identify, and no customer and no cashier notices.
 // Method: a real database and feed; tills pull it page by page with the real lookup and the real urgent overlay.
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { sql } from 'kysely';
 import { isFault } from '../../../foundation/errors.ts';
 import { silentLog } from '../../../foundation/log.ts';
-import { SeededRandom } from '../../../foundation/random.ts';
 import { insertCards } from '../../../server/cards/insert-cards.ts';
 import { eraseCustomer } from '../../../server/customers/erase-customer.ts';
-import { Database } from '../../../server/database/database.ts';
+import type { Database } from '../../../server/database/database.ts';
 import { KeyRotation } from '../../../server/identifiers/key-rotation.ts';
 import { putProgramme } from '../../../server/programme/programme-store.ts';
 import { BlindIndexer, identifierKeyName } from '../../../sync/contract/blind-index.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
 import { programme } from '../programme.ts';
 import { NEW_KEY, numberOf, OLD_KEY, RotationWorld, TENANT } from './rotation-world.ts';
 import type { RotationTill } from './rotation-world.ts';
 
-let database: Database;
-beforeAll(async () => {
-  const ports = { clock: new ManualClock(), random: new SeededRandom(5), log: silentLog };
-  database = await Database.open({ memory: true }, ports);
-  await database.transaction((tx) => putProgramme(tx, programme, 0));
-});
-afterAll(() => database.close());
-
 let seed = 0;
-const freshWorld = (): Promise<RotationWorld> => RotationWorld.fresh(database, (seed += 1));
 
 async function finish(world: RotationWorld): Promise<void> {
   while (((await world.rotation?.step()) ?? 0) > 0) await world.clock.advance(1);
@@ -84,6 +73,7 @@ class Witness {
 
 /** Does all that, then brings the rotation to its end. @returns what a customer or a cashier would have noticed */
 async function run(world: RotationWorld, steps: readonly Step[]): Promise<readonly string[]> {
+  const { database } = world;
   const faults: string[] = [];
   const witnesses = world.tills.map((each) => new Witness(each));
   const tillOf = (n: number): RotationTill => world.tills[n] ?? world.tills[0] ?? raise();
@@ -172,7 +162,14 @@ function raise(): never {
   throw new Error('there is a till');
 }
 
-describe('while the identifier key is rotated', () => {
+export function rotationSuite(opened: () => Database, runs: number): void {
+  let database: Database;
+  beforeAll(async () => {
+    database = opened();
+    if (database !== undefined) await database.transaction((tx) => putProgramme(tx, programme, 0));
+  });
+  const freshWorld = (): Promise<RotationWorld> => RotationWorld.fresh(database, (seed += 1));
+
   test('no lookup fails that succeeded before, no blocked card passes, and no points are lost, in any order of things', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -198,7 +195,7 @@ describe('while the identifier key is rotated', () => {
           expect(await run(world, [...(slices > 1 ? begun : []), ...once])).toEqual([]);
         },
       ),
-      { numRuns: 8 },
+      { numRuns: runs },
     );
   }, 120_000);
 
@@ -370,20 +367,19 @@ describe('while the identifier key is rotated', () => {
     }
     await world.rotation?.close();
   });
-});
-
-test('a server with other identifier keys than its database’s, or with one too few, does not start', async () => {
-  const world = await freshWorld();
-  await world.addKey();
-  await world.rotation?.close();
-  const ports = { database, changes: { changed: () => {} }, clock: world.clock, log: silentLog };
-  const open = (...keys: readonly Buffer[]): Promise<KeyRotation> =>
-    KeyRotation.open({
-      ...ports,
-      indexer: new BlindIndexer(keys, TENANT),
-      keyNames: keys.map(identifierKeyName),
-    });
-  await expect(open(OLD_KEY)).rejects.toThrow('KEY_FOREIGN');
-  await expect(open(Buffer.alloc(32, 9), NEW_KEY)).rejects.toThrow('KEY_FOREIGN');
-  await (await open(OLD_KEY, NEW_KEY)).close();
-});
+  test('a server with other identifier keys than its database’s, or with one too few, does not start', async () => {
+    const world = await freshWorld();
+    await world.addKey();
+    await world.rotation?.close();
+    const ports = { database, changes: { changed: () => {} }, clock: world.clock, log: silentLog };
+    const open = (...keys: readonly Buffer[]): Promise<KeyRotation> =>
+      KeyRotation.open({
+        ...ports,
+        indexer: new BlindIndexer(keys, TENANT),
+        keyNames: keys.map(identifierKeyName),
+      });
+    await expect(open(OLD_KEY)).rejects.toThrow('KEY_FOREIGN');
+    await expect(open(Buffer.alloc(32, 9), NEW_KEY)).rejects.toThrow('KEY_FOREIGN');
+    await (await open(OLD_KEY, NEW_KEY)).close();
+  });
+}
