@@ -6,6 +6,15 @@ import { journalFault } from './journal-fault.ts';
 
 type Parameter = string | number | null;
 
+/** As much of a connection as a journal needs. */
+export type JournalConnection = Pick<
+  Database.Database,
+  'exec' | 'prepare' | 'pragma' | 'inTransaction' | 'close'
+>;
+
+/** How the file is opened: as {@link openJournalFile} does, or with a disk that fails. */
+export type OpenJournalFile = (file: string, key: Uint8Array, genesis: () => Genesis) => JournalConnection;
+
 /**
  * The one connection to a journal's file, shared by the entries and the open sales that rest beside them.
  *
@@ -17,8 +26,9 @@ type Parameter = string | number | null;
 export class JournalDatabase {
   readonly file: string;
   readonly #key: Uint8Array;
+  readonly #openFile: OpenJournalFile;
   /** Undefined once closed, or while the file could not be opened again. */
-  #connection: Database.Database | undefined;
+  #connection: JournalConnection | undefined;
   /** Only texts that stand in the source come here, so this stays small. */
   readonly #statements = new Map<string, Database.Statement<Parameter[], unknown>>();
   #inTransaction = false;
@@ -27,10 +37,16 @@ export class JournalDatabase {
   #checkReopened: () => void = () => {};
 
   /** @throws as {@link openJournalFile} */
-  constructor(file: string, key: Uint8Array, genesis: () => Genesis) {
+  constructor(
+    file: string,
+    key: Uint8Array,
+    genesis: () => Genesis,
+    openFile: OpenJournalFile = openJournalFile,
+  ) {
     this.file = file;
     this.#key = key;
-    this.#connection = openJournalFile(file, key, genesis);
+    this.#openFile = openFile;
+    this.#connection = openFile(file, key, genesis);
   }
 
   /** Calls `check` whenever the file was opened again; what it throws keeps the journal from being written. */
@@ -104,10 +120,10 @@ export class JournalDatabase {
     return statement;
   }
 
-  #open(): Database.Database {
+  #open(): JournalConnection {
     if (this.#connection !== undefined) return this.#connection;
     if (this.#closed) throw new StammkundeError('DATA_UNWRITABLE', `${this.file} is closed`);
-    this.#connection = openJournalFile(this.file, this.#key, () => {
+    this.#connection = this.#openFile(this.file, this.#key, () => {
       throw new StammkundeError('JRN_CORRUPT', `${this.file} is gone`);
     });
     return this.#connection;
@@ -121,7 +137,7 @@ export class JournalDatabase {
   }
 
   /** SQLite rolls back by itself on some errors, a full disk among them; a disk that fails may fail here too. */
-  #rollBack(connection: Database.Database): void {
+  #rollBack(connection: JournalConnection): void {
     try {
       if (connection.inTransaction) connection.exec('ROLLBACK');
     } catch {

@@ -9,6 +9,7 @@ import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-ent
 import { subjectOf } from '../../sync/contract/transaction.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
 import { JournalDatabase } from './journal-database.ts';
+import type { OpenJournalFile } from './journal-database.ts';
 import { OpenSales } from './open-sales.ts';
 
 /** Entries at the end of the chain that are checked at every start; {@link Journal.verify} checks all. */
@@ -39,6 +40,8 @@ export interface JournalOptions {
   readonly unconfirmedMax: number;
   /** False: for an audit, which is to say what is wrong. */
   readonly checkTail?: boolean;
+  /** In place of the disk's own, for tests and simulations. */
+  readonly openFile?: OpenJournalFile;
 }
 
 const VERSION_COLUMN = { command: 'command_version', urgent: 'urgent_version' } as const;
@@ -103,11 +106,16 @@ export class Journal implements Closable {
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { file, key, till, clock, random, log } = options;
-    const database = new JournalDatabase(file, key, () => {
-      if (till === null) throw new StammkundeError('DATA_UNWRITABLE', `there is no journal ${file}`);
-      const incarnation = uuidV7(clock.now(), random);
-      return { till, incarnation, hash: genesisHash({ till, incarnation }) };
-    });
+    const database = new JournalDatabase(
+      file,
+      key,
+      () => {
+        if (till === null) throw new StammkundeError('DATA_UNWRITABLE', `there is no journal ${file}`);
+        const incarnation = uuidV7(clock.now(), random);
+        return { till, incarnation, hash: genesisHash({ till, incarnation }) };
+      },
+      options.openFile,
+    );
     try {
       const journal = new Journal(database, options, readChain(database));
       if (till !== null && journal.owner.till !== till) {

@@ -85,6 +85,11 @@ export class Database implements Closable {
     }
   }
 
+  /** A database that somebody else opened and brought up to date, and will close. */
+  static over(db: Queries, epoch: string, log: Log): Database {
+    return new Database(db, epoch, new Opened(), log);
+  }
+
   /**
    * Runs `work` in one transaction: all of it is committed, or nothing. When the database takes it back because of others
    * beside it (a deadlock), it is done once more: `work` therefore changes nothing but what it reaches through `tx`.
