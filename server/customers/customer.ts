@@ -42,6 +42,12 @@ export const NewCustomer = z
     greeting: Greeting.default(null),
     profile: Profile.optional(),
     cards: z.array(CardNumber).max(10).default([]),
+    afterErasure: z
+      .boolean()
+      .optional()
+      .describe(
+        'Make them although a customer of this id was erased: they asked for it, and it is no old import',
+      ),
   })
   .refine((customer) => customer.greeting === null || customer.purposes.includes('greeting'), {
     message: 'a greeting needs the purpose greeting',

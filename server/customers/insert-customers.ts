@@ -36,6 +36,10 @@ export async function insertCustomers(
     tx,
     prepared.map(({ id }) => id),
   );
+  const erased = await readErased(
+    tx,
+    prepared.flatMap(({ id, customer }) => (customer.afterErasure === true ? [] : [id])),
+  );
   await adoptCards(
     tx,
     prepared.flatMap(({ cards }) => cards),
@@ -49,6 +53,7 @@ export async function insertCustomers(
   const outcomes = prepared.map((candidate): CustomerOutcome => {
     const { id, cards } = candidate;
     if (seen.has(id)) return { id, verdict: 'exists' };
+    if (erased.has(id)) return { id, verdict: 'refused', code: 'CUSTOMER_ERASED' };
     const indexes = new Set(cards.map(({ index }) => index));
     if (indexes.size < cards.length || cards.some(({ index }) => taken.has(index))) {
       return { id, verdict: 'refused', code: 'CARD_TAKEN' };
@@ -69,6 +74,12 @@ export async function insertCustomers(
 async function readExisting(tx: DatabaseTransaction, ids: readonly string[]): Promise<Set<string>> {
   const { rows } = await sql<{ id: string }>`
     select id from customer where id = any(${ids}::uuid[])`.execute(tx);
+  return new Set(rows.map(({ id }) => id));
+}
+
+async function readErased(tx: DatabaseTransaction, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select customer_id as id from customer_erasure where customer_id = any(${ids}::uuid[])`.execute(tx);
   return new Set(rows.map(({ id }) => id));
 }
 
