@@ -16,7 +16,7 @@ import type { Bus } from '../../sync/bus.ts';
 import { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import { isBehind } from '../../sync/contract/feed.ts';
 import type { FeedHead } from '../../sync/contract/feed.ts';
-import type { FeedUrgent, Receipt } from '../../sync/contract/messages.ts';
+import type { FeedUrgent, Question, Receipt, Response } from '../../sync/contract/messages.ts';
 import { verifyStatement } from '../../sync/contract/server-signature.ts';
 import { topicsOf } from '../../sync/contract/topics.ts';
 import { encode } from '../../sync/contract/wire.ts';
@@ -41,6 +41,7 @@ let bus: Bus;
 const receipts: Receipt[] = [];
 const heads: FeedHead[] = [];
 const urgent: FeedUrgent[] = [];
+const responses: Response[] = [];
 let onMessage: () => void = () => {};
 
 beforeAll(async () => {
@@ -61,6 +62,12 @@ beforeAll(async () => {
         filter: topics.receipt('till-1'),
         ...listen((payload) =>
           receipts.push(verifyStatement(payload, { ...expected, kind: 'receipt' }).body),
+        ),
+      },
+      {
+        filter: topics.response('till-1'),
+        ...listen((payload) =>
+          responses.push(verifyStatement(payload, { ...expected, kind: 'response' }).body),
         ),
       },
       {
@@ -361,6 +368,40 @@ test('the API describes itself in OpenAPI 3.1', async () => {
     .parse(body);
   expect(openapi).toBe('3.1.0');
   expect(Object.keys(paths)).toContain('/v1/customers/{id}/ledger');
+});
+
+test('a till is answered for its own store alone until it is moved, and is told rules and offers in any', async () => {
+  const ask = async (collection: 'customers' | 'programme', store: string): Promise<Response> => {
+    const requestId = till.id();
+    const body: Question = { kind: 'feed.page', collection, store, after: null, limit: 10 };
+    await bus.publish(topics.request('till-1'), encode({ till: 'till-1', requestId, body }), { qos: 1 });
+    return hear(() => responses.find((response) => response.requestId === requestId));
+  };
+  const scoped = { ...programme, version: 1_000, replica: { scope: { by: 'store' } } };
+  expect(await call('PUT', '/v1/programme', scoped)).toMatchObject({ status: 200 });
+  expect(await ask('customers', 'graz')).toMatchObject({ ok: true });
+  expect(await ask('customers', 'kiel')).toMatchObject({ ok: false, code: 'SCOPE_FOREIGN' });
+  expect(await ask('programme', 'kiel')).toMatchObject({ ok: true });
+  const moved = await call('PUT', '/v1/tills/till-1/store', { store: 'kiel', orderedBy: 'hq-1' });
+  expect(moved).toMatchObject({ status: 200, body: { till: 'till-1', store: 'kiel', putBy: 'hq-1' } });
+  expect(await call('GET', '/v1/till-stores')).toEqual({ status: 200, body: { tills: [moved.body] } });
+  expect(await ask('customers', 'kiel')).toMatchObject({ ok: true });
+  expect(await ask('customers', 'graz')).toMatchObject({ ok: false, code: 'SCOPE_FOREIGN' });
+});
+
+test('an order to wipe that could mean another till is refused, and lists the journals there are', async () => {
+  const order = (more: object) =>
+    call('POST', '/v1/tills/till-1/wipe', { confirm: 'till-1', orderedBy: 'hq-1', ...more });
+  const foreign = await order({ incarnation: till.id() });
+  expect(foreign).toMatchObject({ status: 409, body: { error: { code: 'WIPE_AMBIGUOUS' } } });
+  expect(JSON.stringify(foreign.body)).toContain(`${till.incarnation}, last seen 20`);
+  expect(await order({ incarnation: till.incarnation })).toMatchObject({
+    status: 200,
+    body: { incarnation: till.incarnation, sent: true },
+  });
+  expect(await call('POST', '/v1/tills/till-1/wipe/lift', { orderedBy: 'hq-1' })).toMatchObject({
+    status: 204,
+  });
 });
 
 test('a second server on the same folder is refused, and leaves nothing behind', async () => {
