@@ -49,6 +49,7 @@ import { FeedPublisher } from './feed/feed-publisher.ts';
 import { answerBucket } from './feed/bucket.ts';
 import { answerFeedPage } from './feed/feed-store.ts';
 import { answerRanges } from './feed/ranges.ts';
+import { LedgerKeeper } from './ledger/ledger-keeper.ts';
 import { KeyRotation } from './identifiers/key-rotation.ts';
 import type { FeedScope } from './feed/scope.ts';
 import { isRowCollection } from './feed/row-collections.ts';
@@ -213,6 +214,7 @@ async function compose(
   );
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
   opened.add(new FeedKeeper({ database, clock, log, indexer, tombstoneDays: config.replica.tombstoneDays }));
+  opened.add(new LedgerKeeper({ database, clock, log, onCommitted: committing.onCommitted }));
   for (const consumer of [wipes, states, responder, intake]) opened.add(consumer);
 
   const rotation = opened.add(

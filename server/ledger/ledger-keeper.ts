@@ -1,0 +1,71 @@
+import type { Clock } from '../../foundation/clock.ts';
+import { asError } from '../../foundation/errors.ts';
+import type { Closable } from '../../foundation/lifecycle.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { Database } from '../database/database.ts';
+import { sweepReturns } from '../intake/post-returns.ts';
+import { settleDue } from './due.ts';
+
+const EVERY_MS = 60_000;
+
+export interface LedgerKeeperPorts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told when points moved. */
+  readonly onCommitted: () => void;
+}
+
+/**
+ * What falls due in the ledger, by any server of several: points vest and expire, and returns
+ * that wait for a sale are looked at again. A failure is told, and the next time comes as ever.
+ */
+export class LedgerKeeper implements Closable {
+  readonly #ports: LedgerKeeperPorts;
+  readonly #ending = new AbortController();
+  #cancel: () => void = () => {};
+  #running: Promise<void> | undefined;
+
+  constructor(ports: LedgerKeeperPorts) {
+    this.#ports = ports;
+    this.#wait();
+  }
+
+  /** Does all that is due, in transactions of bounded size. */
+  async run(): Promise<void> {
+    const { database, clock, log, onCommitted } = this.#ports;
+    const { signal } = this.#ending;
+    const now = clock.now();
+    let accounts = 0;
+    for (let more = true; more && !signal.aborted;) {
+      const done = await database.transaction((tx) => settleDue(tx, now));
+      accounts += done.accounts;
+      more = done.more;
+    }
+    for (let more = true; more && !signal.aborted;) {
+      const swept = await database.transaction((tx) => sweepReturns(tx, now));
+      for (const each of swept.refused) log.warn({ event: 'ledger.return_refused', ...each });
+      more = swept.more;
+    }
+    if (accounts === 0) return;
+    log.info({ event: 'ledger.settled', accounts });
+    onCommitted();
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    this.#cancel();
+    await this.#running;
+  }
+
+  #wait(): void {
+    if (this.#ending.signal.aborted) return;
+    this.#cancel = this.#ports.clock.schedule(EVERY_MS, () => {
+      this.#running = this.run()
+        .catch((error: unknown) =>
+          this.#ports.log.warn({ event: 'ledger.keeping_failed', error: asError(error) }),
+        )
+        .finally(() => this.#wait());
+    });
+  }
+}
