@@ -37,6 +37,9 @@ export interface DatabaseOptions {
 export type Queries = Kysely<Tables>;
 export type DatabaseTransaction = Transaction<Tables>;
 
+/** Of a transaction that is taken back: who begins anew may meet the same others once more. */
+const ATTEMPTS = 3;
+
 /**
  * The server's database: one SQL, PGlite or PostgreSQL below. Whole numbers come back as numbers; one too large for
  * that is a ProgrammerError, never a rounded value.
@@ -92,20 +95,17 @@ export class Database implements Closable {
 
   /**
    * Runs `work` in one transaction: all of it is committed, or nothing. When the database takes it back because of others
-   * beside it (a deadlock), it is done once more: `work` therefore changes nothing but what it reaches through `tx`.
+   * beside it (a deadlock), it is done again: `work` therefore changes nothing but what it reaches through `tx`.
    * @throws StammkundeError DB_UNREACHABLE, and whatever `work` throws
    */
   async transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T> {
-    try {
-      return await this.db.transaction().execute(work);
-    } catch (error) {
-      if (!isTakenBack(error)) throw asDatabaseFault(error);
-      this.#log.info({ event: 'database.taken_back', code: databaseCodeOf(error) });
-    }
-    try {
-      return await this.db.transaction().execute(work);
-    } catch (error) {
-      throw asDatabaseFault(error);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.db.transaction().execute(work);
+      } catch (error) {
+        if (!isTakenBack(error) || attempt === ATTEMPTS) throw asDatabaseFault(error);
+        this.#log.info({ event: 'database.taken_back', code: databaseCodeOf(error), attempt });
+      }
     }
   }
 

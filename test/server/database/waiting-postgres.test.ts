@@ -137,7 +137,7 @@ describe('waiting for PostgreSQL', () => {
     await way.close();
   });
 
-  test('what was taken back because of a deadlock is done once more', async () => {
+  test('what was taken back because of a deadlock is done again', async () => {
     const database = await Database.open({ url: url() }, ports);
     await sql`create table if not exists pair (id int primary key, n int not null)`.execute(database.db);
     await sql`insert into pair values (1, 0), (2, 0) on conflict (id) do update set n = 0`.execute(
