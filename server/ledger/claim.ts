@@ -10,13 +10,15 @@ import { moveAccounts } from './move-accounts.ts';
 
 /**
  * Taken by who posts sales, before looking up whose a card is: until this transaction ends nobody is given a card, so
- * no points can go to an unclaimed account that has just been emptied.
+ * no points can go to an unclaimed account that has just been emptied. Taken as well by who moves cards to another key or
+ * another part of the customer base. It comes before every other lock of a transaction: who has the other lock on
+ * ownership waits for rows, and must not wait for somebody who waits for it.
  */
 export async function holdOwnership(tx: DatabaseTransaction): Promise<void> {
   await sql`select pg_advisory_xact_lock_shared(${ADVISORY_LOCKS.ownership}::bigint)`.execute(tx);
 }
 
-/** Taken by who gives cards away, before doing so: waits for the sales being posted. */
+/** Taken by who gives cards away or erases customers, before anything else: waits for the sales being posted. */
 export async function changeOwnership(tx: DatabaseTransaction): Promise<void> {
   await sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.ownership}::bigint)`.execute(tx);
 }
