@@ -15,10 +15,11 @@ const CLOSE_DEADLINE_MS = 5_000;
 /** JavaScript memory of the thread, MiB. Beyond it the thread ends, and not the till. */
 const MEMORY_MIB = 512;
 /**
- * Of that, for what has just been made, MiB. Left to itself V8 lets it grow to 48 under a load of changes and keeps it:
- * a till of 20,000 customers had 439 MB after one, with this bound 264, and took no longer.
+ * Of that, for what has just been made, MiB. Left to itself V8 lets it grow under a load of changes and keeps it: a till
+ * of 20,000 customers had 439 MB after one, and 264 with a bound of 6. Of the time a snapshot takes to load, collecting
+ * takes 11 % with 8 MiB, 8 % with 16 and 5 % with 32.
  */
-const YOUNG_MEMORY_MIB = 8;
+const YOUNG_MEMORY_MIB = 16;
 
 interface ThreadOptions {
   readonly memoryMib?: number;
