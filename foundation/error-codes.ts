@@ -263,6 +263,26 @@ export const errorCodes = {
     'Redeem no more than the basket’s highest number of points',
   ],
   BURN_BALANCE: ['The customer has fewer usable points', 'Redeem no more than the balance'],
+  REDEEM_CONFLICT: [
+    'The redemption id was used for other points or another sale',
+    'Use a new id for a new redemption',
+  ],
+  REDEEM_TRUST: [
+    'What the customer showed does not allow paying with points here and now',
+    'Let them show the app, or pay when the server can be reached',
+  ],
+  REDEEM_OFFLINE: [
+    'The server does not answer, and this till has no valid allowance to redeem without it',
+    'Try again when the till is online; set redemption.offline in the programme to allow it',
+  ],
+  REDEEM_LIMIT_CUSTOMER: [
+    'More points than one customer may redeem without the server',
+    'Redeem fewer, or try again when the till is online',
+  ],
+  REDEEM_LIMIT_TILL: [
+    'This till has given out all it may redeem without the server',
+    'Try again when the till is online',
+  ],
   SALE_LIMIT: ['Too many sales are open on this till', 'Complete or void open sales'],
   CARD_UNKNOWN: [
     'The card belongs to nobody, by the word of the server or of a complete replica',

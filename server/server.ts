@@ -28,6 +28,7 @@ import { healthRoutes } from './api/health-routes.ts';
 import type { Health } from './api/health-routes.ts';
 import { identifierKeyRoutes } from './api/identifier-key-routes.ts';
 import { ledgerRoutes } from './api/ledger-routes.ts';
+import { reportRoutes } from './api/report-routes.ts';
 import { programmeRoutes } from './api/programme-routes.ts';
 import { BrokerAccess } from './broker/access.ts';
 import { EmbeddedBroker } from './broker/embedded-broker.ts';
@@ -57,6 +58,8 @@ import { EVERYTHING } from './feed/scope.ts';
 import { snapshotRoutes } from './snapshots/snapshot-routes.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import { Tickets } from './snapshots/ticket.ts';
+import { Allowances } from './redemption/allowances.ts';
+import { Reservations } from './redemption/reservations.ts';
 import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
 import { Quarantine } from './intake/quarantine.ts';
@@ -153,6 +156,8 @@ async function compose(
   const appCodes = new AppCodes(codes);
   const rotatingCodes = new RotatingCodes(codes);
   const lookup = new CardLookup({ database: database.db, indexer, clock, log });
+  const reservations = new Reservations({ ...committing, database, clock });
+  const allowances = new Allowances({ database, clock });
   const tickets = new Tickets(keys.secret, config.tenant);
   const stores = new TillStores({ database, clock, log });
   // Rules and offers are the same in every store; a till that was moved goes on with them.
@@ -197,6 +202,9 @@ async function compose(
         verdict: await rotatingCodes.verify(question),
       }),
       'credential.lookup': (till, question) => lookup.answer(till, question),
+      'points.reserve': (till, question) => reservations.reserve(till, question),
+      'points.release': (till, question) => reservations.release(till, question),
+      'points.allowance': (till) => allowances.answer(till),
     },
   });
   const wipes = new WipeOrders({ ...shared, bus: outbox, random });
@@ -214,7 +222,7 @@ async function compose(
   );
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
   opened.add(new FeedKeeper({ database, clock, log, indexer, tombstoneDays: config.replica.tombstoneDays }));
-  opened.add(new LedgerKeeper({ database, clock, log, onCommitted: committing.onCommitted }));
+  opened.add(new LedgerKeeper({ database, clock, log, reservations, onCommitted: committing.onCommitted }));
   for (const consumer of [wipes, states, responder, intake]) opened.add(consumer);
 
   const rotation = opened.add(
@@ -251,6 +259,7 @@ async function compose(
           bankCardRoutes(new BankCards({ ...services, indexer, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),
+          reportRoutes(database, clock),
           programmeRoutes(database, publisher, clock),
           snapshotRoutes({ database, tickets, clock }),
           identifierKeyRoutes(rotation),

@@ -195,6 +195,40 @@ export interface SaleReturnTable {
   position: Generated<number>;
 }
 
+/** Points that paid, or are kept to pay, for a sale. */
+export interface RedemptionTable {
+  id: string;
+  /** Whose points they are. */
+  account: string;
+  sale_id: string;
+  till: string;
+  points: number;
+  authorised: 'reservation' | 'allowance';
+  allowance_version: number | null;
+  state: 'reserved' | 'posted' | 'voided';
+  /** ms since the epoch; of the question, or of the sale. */
+  at: number;
+  /** Until when they are kept. */
+  expires_at: number;
+  /** Lots they were taken from, less what was given back. */
+  taken: JSONColumnType<readonly { readonly lotId: string; readonly points: number }[]>;
+  /** Points of each line of the sale. */
+  parts: number[] | null;
+  /** What the account came to owe by it. */
+  owed: number;
+  flag: 'overdrawn' | 'after-void' | null;
+}
+
+/** The last allowance each till got to take points without asking. */
+export interface TillAllowanceTable {
+  till: string;
+  version: number;
+  per_customer: number;
+  per_till: number;
+  valid_until: number;
+  issued_at: number;
+}
+
 /** What each earning still holds. */
 export interface PointLotTable {
   /** Of the ledger transaction that made it. */
@@ -466,6 +500,8 @@ export interface Tables {
   quarantine_settlement: QuarantineSettlementTable;
   sale_return: SaleReturnTable;
   point_lot: PointLotTable;
+  redemption: RedemptionTable;
+  till_allowance: TillAllowanceTable;
   ledger_account: LedgerAccountTable;
   ledger_transaction: LedgerTransactionTable;
   ledger_posting: LedgerPostingTable;

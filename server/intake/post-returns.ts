@@ -16,7 +16,11 @@ import type { DatabaseTransaction } from '../database/database.ts';
 import type { Change } from '../ledger/change.ts';
 import { enter } from '../ledger/enter.ts';
 import type { Effect } from '../ledger/enter.ts';
+import { REDEEMED } from '../ledger/accounts.ts';
 import { lockIssued } from '../ledger/lot-store.ts';
+import { putRedemption, redemptionsOfSales } from '../redemption/redemption-store.ts';
+import type { RedemptionRow } from '../redemption/redemption-store.ts';
+import { lifeOfPoints } from '../../sync/contract/programme/calendar.ts';
 import { currentProgramme } from '../programme/programme-store.ts';
 
 /** Returns looked at again in one transaction. */
@@ -96,11 +100,14 @@ export async function settleReturns(
   await lockIssued(tx);
   const waiting = await readWaiting(tx, saleIds);
   if (waiting.length === 0) return [];
-  const negative = (await currentProgramme(tx))?.points?.negative ?? 'returns';
+  const rules = (await currentProgramme(tx))?.points;
+  const negative = rules?.negative ?? 'returns';
+  const { expiresAt } = lifeOfPoints(now, rules);
   const sales = await readSales(tx, [...new Set(waiting.map(({ sale }) => sale))]);
 
   const refused: RefusedReturn[] = [];
   const effects: Effect[] = [];
+  const alone: string[] = [];
   const keys = new Set(await readPostedKeys(tx, waiting.map(keyOf)));
   for (const row of waiting) {
     const sale = sales.get(row.sale);
@@ -119,17 +126,36 @@ export async function settleReturns(
         ? []
         : [{ kind: 'take-back', account: sale.account, points: judged.points, lotId: row.sale, negative }];
     keys.add(key);
-    effects.push({
+    const effect: Effect = {
       id: row.entryId,
       key,
       kind: row.kind,
       at: row.at,
       source: { till: row.till, incarnation: row.incarnation, seq: row.seq },
       changes,
-    });
+    };
+    const { payment } = sale;
+    if (payment === undefined || judged.paid === 0) {
+      effects.push(effect);
+      continue;
+    }
+    // What comes back to which lot depends on the return before: these go one by one.
+    const { account, taken } = payment;
+    const back = {
+      kind: 'give-back' as const,
+      account,
+      points: judged.paid,
+      taken,
+      expiresAt,
+      from: REDEEMED,
+    };
+    const [outcome] = await enter(tx, [{ ...effect, changes: [...changes, back] }], now, { fresh: true });
+    if (outcome?.kind === 'created') sale.payment = { ...payment, taken: outcome.taken };
+    if (sale.payment !== undefined) await putRedemption(tx, sale.payment);
+    alone.push(effect.id);
   }
   await enter(tx, effects, now, { fresh: true });
-  const posted = effects.map(({ id }) => id);
+  const posted = [...alone, ...effects.map(({ id }) => id)];
   await sql`
     update sale_return r set state = n.state, code = n.code
     from unnest(
@@ -205,6 +231,9 @@ interface PostedSale {
   /** Whose the points are now; null when it earned none. */
   readonly account: string | null;
   readonly parts: SaleParts;
+  /** What it was paid with, and how that lies on its lines. */
+  payment: RedemptionRow | undefined;
+  readonly paidParts: SaleParts | undefined;
   returned: Returned;
   undone: boolean;
 }
@@ -217,12 +246,13 @@ async function readSales(
   // card that found its owner since has moved to them. A claim before the posting moved other points.
   const { rows } = await sql<{
     id: string;
+    key: string;
     parts: number[] | null;
     body: string;
     points: number | null;
     account: string | null;
   }>`
-    select s.id, s.parts, j.body, p.points, coalesce(l.account,
+    select s.id, s.idempotency_key as key, s.parts, j.body, p.points, coalesce(l.account,
       case when p.account_id like 'unclaimed:%'
            then coalesce((select m.account_id from ledger_posting q
                           join ledger_transaction t on t.id = q.transaction_id and t.kind = 'claim'
@@ -244,12 +274,21 @@ async function readSales(
     select s.id as sale, r.kind, r.lines from ledger_transaction s
     join sale_return r on r.sale_id = substr(s.idempotency_key, 6)::uuid and r.state = 'posted'
     where s.id = any(${[...ids]}::uuid[])`.execute(tx);
+  const payments = await redemptionsOfSales(
+    tx,
+    rows.map(({ key }) => key.slice('sale:'.length)),
+  );
   const sales = new Map<string, PostedSale>();
-  for (const { id, parts, body, points, account } of rows) {
+  for (const { id, key, parts, body, points, account } of rows) {
     const total = points ?? 0;
+    const basket = basketIn(body);
+    const payment = payments.get(key.slice('sale:'.length));
     sales.set(id, {
       account,
-      parts: saleParts(basketIn(body), parts ?? (total === 0 ? [] : undefined), total),
+      payment,
+      paidParts:
+        payment === undefined ? undefined : saleParts(basket, payment.parts ?? undefined, payment.points),
+      parts: saleParts(basket, parts ?? (total === 0 ? [] : undefined), total),
       returned: new Map(),
       undone: false,
     });
@@ -266,20 +305,23 @@ async function readSales(
 }
 
 type JudgedReturn =
-  | { readonly kind: 'taken'; readonly points: number }
+  | { readonly kind: 'taken'; readonly points: number; readonly paid: number }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
 /** What a return takes back, noting that it does. Of a sale that was undone nothing is left to bring back. */
 function judgeReturn(sale: PostedSale, row: WaitingReturn): JudgedReturn {
   if (sale.undone) return { kind: 'refused', code: 'RETURN_TOO_MUCH' };
+  const { parts, paidParts, returned } = sale;
   if (row.kind === 'void') {
     sale.undone = true;
-    return { kind: 'taken', points: takeBackRest(sale.parts, sale.returned) };
+    const paid = paidParts === undefined ? 0 : takeBackRest(paidParts, returned);
+    return { kind: 'taken', points: takeBackRest(parts, returned), paid };
   }
-  const taken = takeBack(sale.parts, sale.returned, row.lines);
+  const taken = takeBack(parts, returned, row.lines);
   if (taken.kind === 'refused') return taken;
+  const back = paidParts === undefined ? undefined : takeBack(paidParts, returned, row.lines);
   sale.returned = taken.returned;
-  return { kind: 'taken', points: taken.points };
+  return { kind: 'taken', points: taken.points, paid: back?.kind === 'taken' ? back.points : 0 };
 }
 
 function basketIn(body: string): Basket {

@@ -7,6 +7,10 @@ import type { SaleCompleted } from '../../sync/contract/transaction.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { memberAccount, unclaimedAccount } from '../ledger/accounts.ts';
 import { enter } from '../ledger/enter.ts';
+import { lockIssued } from '../ledger/lot-store.ts';
+import { postRedemptions } from '../redemption/post-redemptions.ts';
+import { lockRedemptions } from '../redemption/redemption-store.ts';
+import type { PaidSale } from '../redemption/post-redemptions.ts';
 import type { Effect } from '../ledger/enter.ts';
 import { saleKey } from './judge.ts';
 import type { PointsDiffer } from './judge.ts';
@@ -60,6 +64,13 @@ export async function postSales(
       sales.map(({ transaction }) => transaction),
       now,
     );
+    const paid: PaidSale[] = [];
+    const redemptions = sales.flatMap(({ transaction }) => transaction.redeemed?.redemptionId ?? []);
+    if (redemptions.length > 0) {
+      // Before any account of a member, as whoever ends a reservation does.
+      await lockIssued(tx);
+      await lockRedemptions(tx, redemptions);
+    }
     const effects = sales.map(({ owner: { till, incarnation }, entryId, seq, transaction: sale }): Effect => {
       const card = sale.customer;
       const forms = card === null ? [] : (formsOf.get(card.index) ?? [card.index]);
@@ -70,12 +81,16 @@ export async function postSales(
       const shown = totalPoints(sale.earned);
       if (shown !== points) differing.set(entryId, { shown, posted: points });
       const account = member !== undefined ? memberAccount(member.id) : unclaimedAccount(forms.at(-1) ?? '');
+      const source = { till, incarnation, seq };
+      if (sale.redeemed !== undefined && card !== null) {
+        paid.push({ saleId: sale.saleId, till, at: sale.at, source, redeemed: sale.redeemed, account });
+      }
       return {
         id: entryId,
         key: saleKey(sale.saleId),
         kind: 'sale',
         at: sale.at,
-        source: { till, incarnation, seq },
+        source,
         parts: earned?.parts,
         changes:
           points === 0
@@ -84,6 +99,7 @@ export async function postSales(
       };
     });
     await enter(tx, effects, now, { fresh: true });
+    await postRedemptions(tx, paid, now);
     await noteVisits(
       tx,
       sales.flatMap((sale) => visitOf(sale, owners, indexer)),

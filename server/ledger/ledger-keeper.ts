@@ -4,6 +4,7 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Database } from '../database/database.ts';
 import { sweepReturns } from '../intake/post-returns.ts';
+import type { Reservations } from '../redemption/reservations.ts';
 import { settleDue } from './due.ts';
 
 const EVERY_MS = 60_000;
@@ -12,12 +13,13 @@ export interface LedgerKeeperPorts {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
+  readonly reservations: Pick<Reservations, 'expire'>;
   /** Told when points moved. */
   readonly onCommitted: () => void;
 }
 
 /**
- * What falls due in the ledger, by any server of several: points vest and expire, and returns
+ * What falls due in the ledger, by any server of several: points vest and expire, reservations end, and returns
  * that wait for a sale are looked at again. A failure is told, and the next time comes as ever.
  */
 export class LedgerKeeper implements Closable {
@@ -33,7 +35,7 @@ export class LedgerKeeper implements Closable {
 
   /** Does all that is due, in transactions of bounded size. */
   async run(): Promise<void> {
-    const { database, clock, log, onCommitted } = this.#ports;
+    const { database, clock, log, reservations, onCommitted } = this.#ports;
     const { signal } = this.#ending;
     const now = clock.now();
     let accounts = 0;
@@ -47,6 +49,8 @@ export class LedgerKeeper implements Closable {
       for (const each of swept.refused) log.warn({ event: 'ledger.return_refused', ...each });
       more = swept.more;
     }
+    const ended = await reservations.expire();
+    if (ended > 0) log.info({ event: 'ledger.reservations_ended', ended });
     if (accounts === 0) return;
     log.info({ event: 'ledger.settled', accounts });
     onCommitted();

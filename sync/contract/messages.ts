@@ -10,6 +10,14 @@ import { LookupAnswer, LookupRequest } from './lookup.ts';
 import { CredentialDocument, CustomerDocument } from './replica-documents.ts';
 import { FeedPosition } from './feed.ts';
 import {
+  PointsAllowanceAnswer,
+  PointsAllowanceRequest,
+  PointsReleaseAnswer,
+  PointsReleaseRequest,
+  PointsReserveAnswer,
+  PointsReserveRequest,
+} from './redemption.ts';
+import {
   SnapshotChunkAnswer,
   SnapshotChunkRequest,
   SnapshotOfferAnswer,
@@ -67,6 +75,9 @@ const Question = z.discriminatedUnion('kind', [
   AppCodeConfirm,
   RotatingCodeVerify,
   LookupRequest,
+  PointsReserveRequest,
+  PointsReleaseRequest,
+  PointsAllowanceRequest,
 ]);
 type AnyQuestion = z.infer<typeof Question>;
 export type QuestionKind = AnyQuestion['kind'];
@@ -77,6 +88,7 @@ export const waitedFor: ReadonlySet<QuestionKind> = new Set<QuestionKind>([
   'app-code.confirm',
   'rotating-code.verify',
   'credential.lookup',
+  'points.reserve',
 ]);
 
 /** What it is answered: each kind of question has the answer of its kind. */
@@ -89,6 +101,9 @@ const Answer = z.discriminatedUnion('kind', [
   AppCodeAnswer,
   RotatingCodeAnswer,
   LookupAnswer,
+  PointsReserveAnswer,
+  PointsReleaseAnswer,
+  PointsAllowanceAnswer,
 ]);
 type AnyAnswer = z.infer<typeof Answer>;
 export type Answer<K extends QuestionKind = QuestionKind> = Extract<AnyAnswer, { readonly kind: K }>;

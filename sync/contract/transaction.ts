@@ -4,6 +4,7 @@ import { BLIND_INDEX_PATTERN } from './blind-index.ts';
 import { identifierKinds, trustLevels } from './credential.ts';
 import { InstantMs, StoreId, Uuid } from './ids.ts';
 import { CredentialLinked, CredentialUnlinked } from './link.ts';
+import { RedeemedPoints } from './redemption.ts';
 import { PROGRAMME_VERSION_MAX } from './replica-documents.ts';
 
 /** Whose sale it is, as far as the till knew: the card always, the customer when the replica had it. */
@@ -40,6 +41,7 @@ export const SaleCompleted = z.strictObject({
   basket: Basket,
   customer: SaleCustomer.nullable(),
   earned: EarnedPoints,
+  redeemed: RedeemedPoints.optional().describe('What was paid with points'),
 });
 
 export const SaleVoided = z.strictObject({

@@ -338,6 +338,10 @@ test('a request is answered to its till alone; another history, another till and
       'snapshot.offer': (_till, { kind }) => Promise.resolve({ kind, offer: 'none' }),
       'snapshot.chunk': () => Promise.reject(new StammkundeError('REP_CHUNK_GONE', 'no chunk is kept')),
       'credential.lookup': (_till, { kind }) => Promise.resolve({ kind, credential: null, customer: null }),
+      'points.reserve': (_till, { kind }) =>
+        Promise.resolve({ kind, outcome: { verdict: 'refused', code: 'BURN_OFF' } }),
+      'points.release': (_till, { kind }) => Promise.resolve({ kind, state: 'unknown' }),
+      'points.allowance': (_till, { kind }) => Promise.resolve({ kind, allowance: null }),
     },
     clock,
     log,

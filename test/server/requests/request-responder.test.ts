@@ -39,6 +39,10 @@ beforeEach(() => {
   const handlers: RequestHandlers = {
     'feed.page': (till, { kind }) => held(till, kind, { kind, page }),
     'credential.lookup': (till, { kind }) => held(till, kind, { kind, credential: null, customer: null }),
+    'points.reserve': (till, { kind }) =>
+      held(till, kind, { kind, outcome: { verdict: 'refused', code: 'BURN_OFF' } }),
+    'points.release': (till, { kind }) => held(till, kind, { kind, state: 'unknown' }),
+    'points.allowance': (till, { kind }) => held(till, kind, { kind, allowance: null }),
     'rotating-code.verify': (till, { kind }) => held(till, kind, { kind, verdict: 'unknown' }),
     'app-code.confirm': unexpected,
     'feed.ranges': unexpected,
