@@ -39,6 +39,8 @@ import { CustomerReplica } from './replica/customer-replica.ts';
 import type { OpenWriter, SeedingProgress } from './replica/replica-writer.ts';
 import { writerInThread } from './replica/thread/thread-writer.ts';
 import { ruleBookOf } from './rule-book-of.ts';
+import { Redemptions } from './sale/redemptions.ts';
+import { Returns } from './sale/returns.ts';
 import { Sales } from './sale/sales.ts';
 import { ScanDesk } from './scan-desk.ts';
 import { orderWipe } from './wipe/wipe-files.ts';
@@ -147,6 +149,14 @@ export class Till implements Closable {
         log,
         storeId: config.store,
         currency: config.currency,
+        allowances: journal.allowances,
+      });
+      const returns = new Returns({
+        journal,
+        store: journal.openSales,
+        storeId: config.store,
+        clock,
+        random,
       });
       sales.onChange((sale) => news.tell({ event: 'sale', sale }));
       const book = opened.add(
@@ -163,6 +173,24 @@ export class Till implements Closable {
       let server: TillLink | undefined;
       const isOnline = (): boolean => server?.status.connected === true;
       let wasOnline = false;
+      const unlinked = (): StammkundeError =>
+        new StammkundeError('BUS_UNREACHABLE', 'the link is not open yet');
+      const redemptions = opened.add(
+        new Redemptions({
+          sales,
+          allowances: journal.allowances,
+          desk: {
+            reserve: (question, signal) => server?.reserve(question, signal) ?? Promise.reject(unlinked()),
+            release: (redemptionId) => server?.release(redemptionId) ?? Promise.reject(unlinked()),
+            allowance: () => server?.allowance() ?? Promise.reject(unlinked()),
+          },
+          rules: ruleBook,
+          isOnline,
+          clock,
+          random,
+          log,
+        }),
+      );
       const codes = opened.add(
         new CodeDesk({
           verifier: new AppCodeVerifier({ tenant: config.tenant, clock, time: trustedTime, book }),
@@ -293,7 +321,11 @@ export class Till implements Closable {
             onVerdict: (verdict) => linking.verdict(verdict),
             onChange: () => {
               // Whoever was told of before may have become somebody else while nothing was heard.
-              if (!wasOnline && isOnline()) found.clear();
+              if (!wasOnline && isOnline()) {
+                found.clear();
+                // It never rejects.
+                void redemptions.renew();
+              }
               wasOnline = isOnline();
               told.changed();
             },
@@ -356,6 +388,8 @@ export class Till implements Closable {
         till: config.till,
         store: config.store,
         sales,
+        redemptions,
+        returns,
         claims: passThrough.claims,
         requestRead: (readerId) => requestRead(supervisor, readerId),
         linking,

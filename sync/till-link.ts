@@ -22,6 +22,12 @@ import type { ObeyedVersions } from './obeyed-versions.ts';
 import { Presence } from './presence.ts';
 import type { PresenceTimes, SessionNumbers, TillHealth } from './presence.ts';
 import { FeedClient } from './replica-feed.ts';
+import type {
+  Allowance,
+  PointsReleaseAnswer,
+  PointsReserveAnswer,
+  PointsReserveRequest,
+} from './contract/redemption.ts';
 import { RequestClient } from './request.ts';
 import type { RequestLimits } from './request.ts';
 import type { SnapshotQuestions } from './snapshot-client.ts';
@@ -253,6 +259,21 @@ export class TillLink implements Closable {
    */
   lookUp(index: BlindIndex, signal: AbortSignal): Promise<LookupAnswer> {
     return this.#requests.ask({ kind: 'credential.lookup', index }, signal);
+  }
+
+  /** Has points kept for a sale; `signal` gives the question up. @throws as {@link RequestClient.ask} */
+  reserve(question: PointsReserveRequest, signal: AbortSignal): Promise<PointsReserveAnswer> {
+    return this.#requests.ask(question, signal);
+  }
+
+  /** Lets points go that were kept. @throws as {@link RequestClient.ask} */
+  release(redemptionId: string): Promise<PointsReleaseAnswer> {
+    return this.#requests.ask({ kind: 'points.release', redemptionId });
+  }
+
+  /** What this till may take without the server. @throws as {@link RequestClient.ask} */
+  async allowance(): Promise<Allowance | null> {
+    return (await this.#requests.ask({ kind: 'points.allowance' })).allowance;
   }
 
   /** An entry was appended to the journal. */

@@ -14,6 +14,11 @@ export const OpenSaleRequest = z.strictObject({
   currency: Currency.optional().describe('The programme’s currency when absent'),
 });
 
+export const RedeemRequest = z.strictObject({
+  redemptionId: Uuid.optional().describe('Made by the caller, so that the call can be repeated'),
+  points: z.int().min(1).max(1_000_000_000),
+});
+
 export const AttachRequest = z.strictObject({ identificationId: Uuid });
 
 export const TypedNumberRequest = z.strictObject({

@@ -7,6 +7,7 @@ import { OfferView } from '../../sync/contract/offer.ts';
 import { trustActions } from '../../sync/contract/trust-policy.ts';
 import { downgrades } from '../app-code/downgrade.ts';
 import { Text } from '../../sync/contract/replica-documents.ts';
+import { SaleRedemption } from '../sale/redemption.ts';
 import { LinkingView } from '../linking/linking-view.ts';
 
 /** A customer as the till may show them. */
@@ -65,6 +66,7 @@ export const SaleView = z.strictObject({
   points: z
     .strictObject({ base: z.int(), bonus: z.int(), total: z.int() })
     .describe('What this basket earns as it stands'),
+  redemption: SaleRedemption.optional().describe('The points it is paid with; absent without'),
   entry: z
     .strictObject({ seq: z.int(), id: Uuid, hash: z.string() })
     .nullable()

@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { Basket } from '../../sync/contract/basket.ts';
 import { ErrorBody } from './api-error.ts';
-import { AttachRequest, OpenSaleRequest, SaleList, SaleParams } from './api-schemas.ts';
+import { AttachRequest, OpenSaleRequest, RedeemRequest, SaleList, SaleParams } from './api-schemas.ts';
+import { ReturnRequest, ReturnView } from '../sale/returns.ts';
 import { SaleView } from './events.ts';
 import type { TillPort } from './till-port.ts';
 
@@ -52,6 +53,36 @@ export function saleRoutes(till: TillPort): FastifyPluginAsyncZod {
       '/sales/:saleId/customer',
       { schema: { tags, summary: 'Detach the customer', params: SaleParams, response } },
       async ({ params }) => sales.detach(params.saleId),
+    );
+    app.put(
+      '/sales/:saleId/redemption',
+      {
+        schema: {
+          tags,
+          summary: 'Pay with points; without the server within what it allowed before',
+          params: SaleParams,
+          body: RedeemRequest,
+          response,
+        },
+      },
+      async ({ params, body }) => till.redemptions.redeem(params.saleId, body),
+    );
+    app.delete(
+      '/sales/:saleId/redemption',
+      { schema: { tags, summary: 'Pay with no points after all', params: SaleParams, response } },
+      async ({ params }) => till.redemptions.cancel(params.saleId),
+    );
+    app.post(
+      '/returns',
+      {
+        schema: {
+          tags,
+          summary: 'Goods came back; answered when the entry is on the disk',
+          body: ReturnRequest,
+          response: { ...response, 200: ReturnView },
+        },
+      },
+      async ({ body }) => till.returns.take(body),
     );
     app.post(
       '/sales/:saleId/complete',

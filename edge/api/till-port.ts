@@ -4,6 +4,8 @@ import type { CodeRefusal } from '../recognition/code-refusal.ts';
 import type { OutputStatus } from '../pass-through/output.ts';
 import type { ClaimView, ClaimWish } from '../pass-through/reader-claims.ts';
 import type { Linking } from '../linking/linking.ts';
+import type { Redemptions } from '../sale/redemptions.ts';
+import type { Returns } from '../sale/returns.ts';
 import type { Sales } from '../sale/sales.ts';
 import type { ReaderView, SyncView, TillEvent } from './events.ts';
 
@@ -73,6 +75,8 @@ export interface TillPort {
     | 'current'
     | 'waiting'
   >;
+  readonly redemptions: Pick<Redemptions, 'redeem' | 'cancel'>;
+  readonly returns: Pick<Returns, 'take'>;
   readonly claims: ClaimsPort;
   /** Has a reader that waits to be told read now. @throws StammkundeError READER_NOT_FOUND · READER_NOT_READY */
   requestRead(readerId: string): void;

@@ -15,6 +15,7 @@ import Database from 'better-sqlite3-multiple-ciphers';
 import { ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
 import { KEY_BYTES } from '../../foundation/secret-file.ts';
 import { APPLICATION_ID, INDEXES, LAYOUT, SCHEMA } from './journal-schema.ts';
+import { ALLOWANCE_TABLES } from './allowance-store.ts';
 import { journalFault } from './journal-fault.ts';
 
 const PAGE_BYTES = 4096;
@@ -54,6 +55,7 @@ export function openJournalFile(file: string, key: Uint8Array, genesis: () => Ge
         );
       }
       database.exec(INDEXES);
+      database.exec(ALLOWANCE_TABLES);
       if (Number(database.pragma('page_count', { simple: true })) > CHECKED_PAGES) return;
       const verdict: unknown = database.pragma('quick_check(1)', { simple: true });
       if (verdict !== 'ok')
@@ -93,6 +95,7 @@ export function buildJournalFile(
     fresh.pragma(`user_version=${LAYOUT}`);
     fresh.exec(SCHEMA);
     fresh.exec(INDEXES);
+    fresh.exec(ALLOWANCE_TABLES);
     fresh
       .prepare('INSERT INTO chain VALUES(1, ?, ?, 0, ?, 0, 0, 0, 0)')
       .run(genesis.till, genesis.incarnation, genesis.hash);

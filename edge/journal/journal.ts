@@ -10,6 +10,7 @@ import { subjectOf } from '../../sync/contract/transaction.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
 import { JournalDatabase } from './journal-database.ts';
 import type { OpenJournalFile } from './journal-database.ts';
+import { AllowanceStore } from './allowance-store.ts';
 import { OpenSales } from './open-sales.ts';
 
 /** Entries at the end of the chain that are checked at every start; {@link Journal.verify} checks all. */
@@ -80,6 +81,8 @@ export class Journal implements Closable {
   readonly owner: JournalOwner;
   /** Where sales rest until they are closed, in the same file. */
   readonly openSales: OpenSales;
+  /** What the till may take without the server, in the same file. */
+  readonly allowances: AllowanceStore;
   readonly #database: JournalDatabase;
   readonly #options: JournalOptions;
   readonly #listeners = new Set<() => void>();
@@ -97,6 +100,7 @@ export class Journal implements Closable {
     this.#last = this.#readLast();
     this.#marked = this.#readMark();
     database.whenReopened(() => this.#checkReopened());
+    this.allowances = new AllowanceStore(database, () => this.#confirmedSeq);
     this.openSales = new OpenSales(database, (transaction, within) => this.append(transaction, within));
   }
 

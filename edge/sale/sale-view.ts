@@ -4,6 +4,7 @@ import type { Evaluation } from '../../sync/contract/earn.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import type { ProgrammeDocument } from '../../sync/contract/replica-documents.ts';
 import type { Identification, SaleView } from '../api/events.ts';
+import type { SaleRedemption } from './redemption.ts';
 import type { Identified, IdentifiedAs } from './identified.ts';
 
 /** A sale that can still change. */
@@ -14,6 +15,7 @@ export interface OpenSale {
   readonly currency: string;
   readonly basket: Basket;
   readonly customer: Identified | null;
+  readonly redemption?: SaleRedemption | null | undefined;
 }
 
 export function openView(
@@ -32,6 +34,7 @@ export function openView(
     customer: sale.customer === null ? null : customerView(sale.customer, programme),
     offers: [...evaluation.offers],
     points: { base, bonus: total - base, total },
+    ...(sale.redemption === null || sale.redemption === undefined ? {} : { redemption: sale.redemption }),
     entry: null,
   };
 }

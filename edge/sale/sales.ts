@@ -9,6 +9,10 @@ import type { TrustLevel } from '../../sync/contract/credential.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import type { SaleTransaction } from '../../sync/contract/transaction.ts';
 import type { SaleView, WaitingView } from '../api/events.ts';
+import { judgeBurn, redeemedParts } from '../../sync/contract/programme/burn.ts';
+import type { RedeemedPoints } from '../../sync/contract/redemption.ts';
+import type { AllowanceStore } from '../journal/allowance-store.ts';
+import type { SaleRedemption } from './redemption.ts';
 import { checkBasket, sameBasket } from './basket-rules.ts';
 import { evaluate } from './evaluation.ts';
 import type { Identified } from './identified.ts';
@@ -38,6 +42,8 @@ export interface SalesOptions {
   readonly currency: string;
   /** Sales that may be open at once. */
   readonly openMax?: number;
+  /** Where points that were taken without the server are noted. */
+  readonly allowances?: Pick<AllowanceStore, 'note'>;
   /** How long a customer identified before the sale waits for it, ms. */
   readonly waitMs?: number;
 }
@@ -129,7 +135,8 @@ export class Sales {
         'API_NOT_FOUND',
         `there is no identification ${identificationId}, or no more`,
       );
-    const view = this.#put({ ...sale, customer: identified });
+    // Points are somebody's: with another customer the sale is paid with none.
+    const view = this.#put({ ...sale, customer: identified, redemption: null });
     if (this.#recent.waiting === identified) this.#recent.stopWaiting();
     return view;
   }
@@ -137,7 +144,9 @@ export class Sales {
   /** Detaches the customer. @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · DATA_DISK_FULL · DATA_UNWRITABLE */
   detach(saleId: string): SaleView {
     const sale = this.#openSale(saleId);
-    return sale.customer === null ? this.#view(sale) : this.#put({ ...sale, customer: null });
+    return sale.customer === null
+      ? this.#view(sale)
+      : this.#put({ ...sale, customer: null, redemption: null });
   }
 
   /**
@@ -149,7 +158,11 @@ export class Sales {
   present(identified: Identified): SaleView | undefined {
     this.#recent.remember(identified);
     const sale = this.#latest();
-    if (sale !== undefined) return this.#put({ ...sale, customer: identified });
+    if (sale !== undefined) {
+      const isSame = sale.customer?.index === identified.index;
+      const redemption = isSame ? (sale.redemption ?? null) : null;
+      return this.#put({ ...sale, customer: identified, redemption });
+    }
     this.#recent.wait(identified);
     return undefined;
   }
@@ -225,7 +238,7 @@ export class Sales {
 
   /**
    * Completes the sale; its entry is on the disk when this returns. Repeated, it answers the same from the journal.
-   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
+   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · REDEEM_OFFLINE · BURN_TOO_MUCH · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
    */
   complete(saleId: string): SaleView {
     const sale = this.#open.get(saleId);
@@ -235,6 +248,7 @@ export class Sales {
       throw new StammkundeError('SALE_CLOSED', `sale ${saleId} was voided`);
     }
     const now = this.#options.clock.now();
+    const redeemed = this.#redeemedBy(sale);
     const evaluation = evaluate(sale, this.#options.rules(), now);
     const transaction: SaleTransaction = {
       kind: 'sale.completed',
@@ -244,10 +258,12 @@ export class Sales {
       basket: sale.basket,
       customer: saleCustomer(sale.customer),
       earned: evaluation.earned,
+      ...(redeemed === undefined ? {} : { redeemed }),
     };
-    return this.#close(transaction, (entry) =>
-      closedView(openView(sale, evaluation, this.#options.rules().programme), 'completed', entry),
-    );
+    return this.#close(transaction, (entry) => {
+      this.#noteUse(sale, redeemed, entry);
+      return closedView(openView(sale, evaluation, this.#options.rules().programme), 'completed', entry);
+    });
   }
 
   /**
@@ -283,6 +299,55 @@ export class Sales {
   current(): SaleView | undefined {
     const sale = this.#latest();
     return sale === undefined ? undefined : this.#view(sale);
+  }
+
+  /** An open sale as it stands. @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED */
+  openSale(saleId: string): OpenSale {
+    return this.#openSale(saleId);
+  }
+
+  /** Puts what an open sale is paid with. @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · DATA_DISK_FULL · DATA_UNWRITABLE */
+  putRedemption(saleId: string, redemption: SaleRedemption | null): SaleView {
+    return this.#put({ ...this.#openSale(saleId), redemption });
+  }
+
+  /** Points that open sales, but for one, are to take by the till's allowance: of one customer, and of all. */
+  allowedPoints(customerId: string, except: string): { readonly ofCustomer: number; readonly ofAll: number } {
+    let [ofCustomer, ofAll] = [0, 0];
+    for (const { saleId, redemption, customer } of this.#open.values()) {
+      if (saleId === except || redemption?.state !== 'allowed') continue;
+      ofAll += redemption.points;
+      if (customer?.as.verdict === 'known' && customer.as.customer.id === customerId) {
+        ofCustomer += redemption.points;
+      }
+    }
+    return { ofCustomer, ofAll };
+  }
+
+  /** What the entry says of points that pay. @throws StammkundeError REDEEM_OFFLINE · BURN_… (the basket changed since) */
+  #redeemedBy({ saleId, basket, redemption }: OpenSale): RedeemedPoints | undefined {
+    if (redemption === null || redemption === undefined) return undefined;
+    const { redemptionId, points, minor, state, allowanceVersion } = redemption;
+    if (state === 'asking')
+      throw new StammkundeError('REDEEM_OFFLINE', `nobody has granted the points of sale ${saleId} yet`);
+    const burn = this.#options.rules().programme?.burn;
+    const verdict = judgeBurn(burn, basket, points, undefined);
+    if (verdict.kind === 'refused' || burn === undefined)
+      throw new StammkundeError(
+        verdict.kind === 'refused' ? verdict.code : 'BURN_OFF',
+        `${points} points do not fit sale ${saleId} any more`,
+      );
+    const parts = redeemedParts(burn, basket, points);
+    const authorised = state === 'reserved' ? 'reservation' : 'allowance';
+    return { redemptionId, points, minor, parts, authorised, allowanceVersion };
+  }
+
+  /** In the step that writes the entry: what was given away without the server is never forgotten. */
+  #noteUse({ customer }: OpenSale, redeemed: RedeemedPoints | undefined, { seq }: JournalEntry): void {
+    if (redeemed?.authorised !== 'allowance' || customer?.as.verdict !== 'known') return;
+    const { redemptionId, points, allowanceVersion } = redeemed;
+    const customerId = customer.as.customer.id;
+    this.#options.allowances?.note({ redemptionId, customerId, points, version: allowanceVersion ?? 0 }, seq);
   }
 
   #latest(): OpenSale | undefined {

@@ -5,6 +5,7 @@ import { identifierKinds, trustLevels } from '../../sync/contract/credential.ts'
 import { InstantMs, Uuid } from '../../sync/contract/ids.ts';
 import { Currency } from '../../sync/contract/money.ts';
 import { CustomerDocument } from '../../sync/contract/replica-documents.ts';
+import { SaleRedemption } from './redemption.ts';
 import type { Identified, IdentifiedAs } from './identified.ts';
 
 /**
@@ -38,6 +39,7 @@ export const StoredSale = z.strictObject({
   currency: Currency,
   basket: Basket,
   customer: StoredCustomer.nullable(),
+  redemption: SaleRedemption.nullable().optional().describe('Points it is to be paid with'),
 });
 export type StoredSale = z.infer<typeof StoredSale>;
 

@@ -15,13 +15,15 @@ import { LocalApi } from '../../../edge/api/local-api.ts';
 import type { LocalApiOptions } from '../../../edge/api/local-api.ts';
 import type { IdentifiedNews, TillNews, TillPort } from '../../../edge/api/till-port.ts';
 import type { Journal } from '../../../edge/journal/journal.ts';
+import { Redemptions } from '../../../edge/sale/redemptions.ts';
+import { Returns } from '../../../edge/sale/returns.ts';
 import { ReaderClaims } from '../../../edge/pass-through/reader-claims.ts';
 import { Linking } from '../../../edge/linking/linking.ts';
 import { identificationView } from '../../../edge/sale/sale-view.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { linkProgramme } from '../../server/link-programme.ts';
 import { openJournal, temporaryFolder } from '../journal/journal-fixture.ts';
-import { identified, newSales, programme } from '../sale/sale-fixture.ts';
+import { identified, newSales, programme, rules } from '../sale/sale-fixture.ts';
 
 export const POS_TOKEN = 'pos-token-0123456789';
 export const DISPLAY_TOKEN = 'display-token-0123456789';
@@ -64,7 +66,31 @@ export async function openApi(
     log: silentLog,
     tell: (view) => tell({ event: 'linking', linking: view }),
   });
+  const redemptions = new Redemptions({
+    sales,
+    allowances: journal.allowances,
+    desk: {
+      reserve: () => Promise.reject(new StammkundeError('BUS_UNREACHABLE', 'nobody is there')),
+      release: () => Promise.resolve(),
+      allowance: () => Promise.resolve(null),
+    },
+    rules: () => rules,
+    isOnline: () => false,
+    clock,
+    random: new SeededRandom(33),
+    log: silentLog,
+  });
+  onEnd(() => redemptions.close());
+  const returns = new Returns({
+    journal,
+    store: journal.openSales,
+    storeId: 'store-1',
+    clock,
+    random: new SeededRandom(34),
+  });
   const till: TillPort = {
+    redemptions,
+    returns,
     till: 'till-1',
     store: 'store-1',
     sales,

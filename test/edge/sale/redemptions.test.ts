@@ -1,0 +1,286 @@
+// Goal: points are given out once, and without the server never more than it allowed, power cuts included.
+// Method: real journal on a real file; the server is a desk that answers as told.
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Journal } from '../../../edge/journal/journal.ts';
+import { Redemptions } from '../../../edge/sale/redemptions.ts';
+import type { PointsDesk } from '../../../edge/sale/redemptions.ts';
+import { Returns } from '../../../edge/sale/returns.ts';
+import type { Sales } from '../../../edge/sale/sales.ts';
+import { StammkundeError } from '../../../foundation/errors.ts';
+import { silentLog } from '../../../foundation/log.ts';
+import { SeededRandom } from '../../../foundation/random.ts';
+import { RESERVE_DEADLINE_MS } from '../../../sync/contract/redemption.ts';
+import type { Allowance } from '../../../sync/contract/redemption.ts';
+import { Transaction } from '../../../sync/contract/transaction.ts';
+import type { TrustLevel } from '../../../sync/contract/credential.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { openJournal, temporaryFolder } from '../journal/journal-fixture.ts';
+import { basketOf, identified, newId, newSales, programme, rules as plainRules } from './sale-fixture.ts';
+
+const code = (expected: string): unknown => expect.objectContaining({ code: expected });
+const HOUR = 3_600_000;
+
+const rules = {
+  ...plainRules,
+  programme: {
+    ...programme,
+    burn: { points: 1, minor: 1, minPoints: 10, stepPoints: 10, maxPercent: 100, excludedCategories: [] },
+    redemption: {
+      offline: {
+        perCustomer: 60,
+        perTill: 100,
+        byTrust: { L0: 0, L1: 0, L2: 0, L3: 50, L4: 60 },
+        validForMs: 24 * HOUR,
+      },
+      reservationMs: HOUR,
+    },
+  },
+};
+
+class Shop {
+  readonly clock = new ManualClock();
+  readonly folder = temporaryFolder(onTestFinished);
+  online = true;
+  readonly asked: string[] = [];
+  readonly released: string[] = [];
+  allowance: Allowance | null;
+  answer: PointsDesk['reserve'] = ({ kind }) =>
+    Promise.resolve({ kind, outcome: { verdict: 'reserved', until: this.clock.now() + HOUR } });
+  journal!: Journal; // opened by `start`, before anything else
+  sales!: Sales;
+  redemptions!: Redemptions;
+  #starts = 0;
+
+  constructor() {
+    const { perCustomer, perTill, byTrust, validForMs } = rules.programme.redemption.offline;
+    const validUntil = this.clock.now() + validForMs;
+    this.allowance = { till: 'till-1', version: 1, perCustomer, perTill, byTrust, validUntil };
+  }
+
+  static async open(): Promise<Shop> {
+    const shop = new Shop();
+    await shop.start();
+    onTestFinished(async () => {
+      await shop.redemptions.close();
+      await shop.journal.close();
+    });
+    await shop.redemptions.renew();
+    return shop;
+  }
+
+  async start(): Promise<void> {
+    const { clock } = this;
+    this.journal = await openJournal(this.folder, { clock, random: new SeededRandom((this.#starts += 1)) });
+    this.sales = newSales(this.journal, clock, { rules: () => rules, allowances: this.journal.allowances });
+    this.redemptions = new Redemptions({
+      sales: this.sales,
+      allowances: this.journal.allowances,
+      desk: {
+        reserve: (question, signal) => {
+          this.asked.push(question.redemptionId);
+          return this.answer(question, signal);
+        },
+        release: (id) => Promise.resolve(void this.released.push(id)),
+        allowance: () => Promise.resolve(this.allowance),
+      },
+      rules: () => rules,
+      isOnline: () => this.online,
+      clock,
+      random: new SeededRandom(77),
+      log: silentLog,
+    });
+  }
+
+  /** As after a power cut: nothing is left but the file. */
+  async restart(): Promise<void> {
+    await this.redemptions.close();
+    await this.journal.close();
+    await this.start();
+  }
+
+  /** An open sale of 10.00 for a customer with 120 points. */
+  sale(trust: TrustLevel = 'L4'): string {
+    const { saleId } = this.sales.open({ saleId: newId(this.clock) });
+    this.sales.present({ ...identified(this.clock), kind: 'app', trust });
+    this.sales.putBasket(saleId, basketOf(700, 300));
+    return saleId;
+  }
+
+  entries(): Transaction[] {
+    return this.journal.read(0, 100).map((entry) => Transaction.parse(JSON.parse(entry.body)));
+  }
+}
+
+describe('paying with points', () => {
+  test('what the server keeps is in the entry of the sale, on its lines', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    const view = await shop.redemptions.redeem(saleId, { points: 100 });
+    expect(view.redemption).toMatchObject({ points: 100, minor: 100, state: 'reserved' });
+    await shop.redemptions.redeem(saleId, { points: 100 });
+    expect(shop.asked).toHaveLength(1);
+    await shop.restart();
+    shop.sales.complete(saleId);
+    expect(shop.entries()[0]).toMatchObject({
+      redeemed: { points: 100, parts: [70, 30], authorised: 'reservation', allowanceVersion: null },
+    });
+  });
+
+  test('what the server refuses is not paid, and says why', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    shop.answer = ({ kind }) =>
+      Promise.resolve({ kind, outcome: { verdict: 'refused', code: 'BURN_BALANCE' } });
+    await expect(shop.redemptions.redeem(saleId, { points: 100 })).rejects.toEqual(code('BURN_BALANCE'));
+    expect(shop.sales.complete(saleId).redemption).toBeUndefined();
+    expect(shop.entries()[0]).not.toHaveProperty('redeemed');
+  });
+
+  test('a server that does not answer in time leaves it to the allowance', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    shop.answer = (_question, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new StammkundeError('BUS_TIMEOUT', 'no answer')));
+      });
+    const paying = shop.redemptions.redeem(saleId, { points: 50 });
+    await shop.clock.advance(RESERVE_DEADLINE_MS);
+    expect((await paying).redemption).toMatchObject({ state: 'allowed', allowanceVersion: 1 });
+    shop.sales.complete(saleId);
+    expect(shop.entries()[0]).toMatchObject({ redeemed: { authorised: 'allowance', allowanceVersion: 1 } });
+  });
+
+  test('what was being asked when the power went is asked again under the same id, and not paid before', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    shop.answer = () => new Promise(() => {});
+    void shop.redemptions.redeem(saleId, { points: 50 }).catch(() => {});
+    await shop.journal.close();
+    await shop.start();
+    expect(() => shop.sales.complete(saleId)).toThrow(code('REDEEM_OFFLINE'));
+    shop.answer = ({ kind }) => Promise.resolve({ kind, outcome: { verdict: 'reserved', until: 1 } });
+    await shop.redemptions.redeem(saleId, { points: 50 });
+    expect(new Set(shop.asked).size).toBe(1);
+    expect(shop.asked).toHaveLength(2);
+  });
+
+  test('a basket that changed so that the points do not fit any more is not completed', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    await shop.redemptions.redeem(saleId, { points: 100 });
+    shop.sales.putBasket(saleId, basketOf(50));
+    expect(() => shop.sales.complete(saleId)).toThrow(code('BURN_TOO_MUCH'));
+    shop.redemptions.cancel(saleId);
+    expect(shop.released).toHaveLength(1);
+    expect(shop.sales.complete(saleId).status).toBe('completed');
+  });
+
+  test('points are the customer’s who was there: another one pays with none', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    await shop.redemptions.redeem(saleId, { points: 100 });
+    shop.sales.present(identified(shop.clock, undefined, 'B'));
+    expect(shop.sales.view(saleId).redemption).toBeUndefined();
+  });
+});
+
+describe('without the server', () => {
+  const offline = async (): Promise<Shop> => {
+    const shop = await Shop.open();
+    shop.online = false;
+    return shop;
+  };
+  const pay = async (shop: Shop, points: number, trust: TrustLevel = 'L4'): Promise<void> => {
+    const saleId = shop.sale(trust);
+    try {
+      await shop.redemptions.redeem(saleId, { points });
+      shop.sales.complete(saleId);
+    } finally {
+      if (shop.sales.view(saleId).status === 'open') shop.sales.void(saleId);
+    }
+  };
+
+  test('a till gives one customer and all together no more than it may, power cuts included', async () => {
+    const shop = await offline();
+    await pay(shop, 50);
+    await shop.restart();
+    await expect(pay(shop, 20)).rejects.toEqual(code('REDEEM_LIMIT_CUSTOMER'));
+    await pay(shop, 10);
+    await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_LIMIT_CUSTOMER'));
+    expect(shop.journal.allowances.used('nobody', 1)).toEqual({ ofCustomer: 0, ofAll: 60 });
+  });
+
+  test('open sales count as well', async () => {
+    const shop = await offline();
+    await shop.redemptions.redeem(shop.sale(), { points: 50 });
+    await expect(shop.redemptions.redeem(shop.sale(), { points: 20 })).rejects.toEqual(
+      code('REDEEM_LIMIT_CUSTOMER'),
+    );
+  });
+
+  test('a new allowance does not let what the server does not know of be given out again', async () => {
+    const shop = await offline();
+    await pay(shop, 60);
+    shop.journal.allowances.replace({ ...(shop.allowance as Allowance), version: 2 }); // it is not null here
+    await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_LIMIT_CUSTOMER'));
+    shop.journal.confirm(shop.journal.lastSeq, shop.clock.now());
+    shop.journal.allowances.replace({ ...(shop.allowance as Allowance), version: 3 }); // nor here
+    await pay(shop, 10);
+  });
+
+  test.each([
+    ['L0', 'REDEEM_TRUST'],
+    ['L1', 'REDEEM_TRUST'],
+    ['L2', 'REDEEM_TRUST'],
+    ['L3', 'REDEEM_LIMIT_CUSTOMER'],
+  ] as const)('%s redeems 60 points: %s', async (trust, refusal) => {
+    const shop = await offline();
+    await expect(pay(shop, 60, trust)).rejects.toEqual(code(refusal));
+  });
+
+  test('an allowance that is over, or none, lets nothing be redeemed', async () => {
+    const shop = await offline();
+    shop.clock.setWallClock(shop.clock.now() + 24 * HOUR);
+    await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_OFFLINE'));
+    shop.journal.allowances.replace(null);
+    await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_OFFLINE'));
+  });
+});
+
+describe('a return', () => {
+  const returnsOf = ({ journal, clock }: Shop): Returns =>
+    new Returns({
+      journal,
+      store: journal.openSales,
+      storeId: 'store-1',
+      clock,
+      random: new SeededRandom(5),
+    });
+
+  test('is in the journal once, of a sale of this till or another', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    shop.sales.complete(saleId);
+    const returns = returnsOf(shop);
+    const returnId = newId(shop.clock);
+    const wish = { returnId, saleId, lines: [{ lineId: '1', quantityMilli: 1_000 }] };
+    expect(returns.take(wish)).toMatchObject({ status: 'accepted', known: true });
+    expect(returns.take(wish)).toMatchObject({ returnId, known: true });
+    expect(returns.take({ ...wish, returnId: undefined, saleId: newId(shop.clock) }).known).toBe(false);
+    expect(shop.entries().filter(({ kind }) => kind === 'sale.returned')).toHaveLength(2);
+  });
+
+  test('of more than was bought, of no line of the sale, or of a voided sale is refused', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    shop.sales.complete(saleId);
+    const returns = returnsOf(shop);
+    const take = (lineId: string, quantityMilli: number) => () =>
+      returns.take({ saleId, lines: [{ lineId, quantityMilli }] });
+    expect(take('1', 1_001)).toThrow(code('RETURN_TOO_MUCH'));
+    expect(take('9', 1)).toThrow(code('RETURN_LINE_UNKNOWN'));
+    shop.sales.void(saleId);
+    expect(take('1', 1)).toThrow(code('SALE_CLOSED'));
+    expect(shop.entries()).toHaveLength(2);
+  });
+});
