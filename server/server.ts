@@ -18,6 +18,7 @@ import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
 import { Api } from './api/api.ts';
 import { bankCardRoutes } from './api/bank-card-routes.ts';
+import { correctionRoutes } from './api/correction-routes.ts';
 import { customerRoutes } from './api/customer-routes.ts';
 import { erasureRoutes } from './api/erasure-routes.ts';
 import { deviceRoutes } from './api/device-routes.ts';
@@ -259,6 +260,7 @@ async function compose(
           bankCardRoutes(new BankCards({ ...services, indexer, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),
+          correctionRoutes(database, customers, { clock, onCommitted: committing.onCommitted }),
           reportRoutes(database, clock),
           programmeRoutes(database, publisher, clock),
           snapshotRoutes({ database, tickets, clock }),

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { Clock } from '../../foundation/clock.ts';
 import { InstantMs, TillId, Uuid } from '../../sync/contract/ids.ts';
 import type { Database } from '../database/database.ts';
+import { recogniseRevenue } from '../reports/breakage.ts';
+import { readLiability } from '../reports/liability.ts';
 import { readExposure, readOverdraws, readRefusedReturns } from '../reports/redemption-reports.ts';
 import type { ApiInstance } from './api.ts';
 import { ErrorBody } from './errors.ts';
@@ -51,11 +53,65 @@ const RefusedReturns = z.strictObject({
   ),
 });
 
+const LiabilityBody = z.strictObject({
+  usable: z.int(),
+  pending: z.int().describe('Earned, not vested'),
+  unclaimed: z.int().describe('Of cards that have no owner yet'),
+  held: z.int().describe('Kept for sales under way'),
+  owed: z.int().describe('What customers owe; not set off against what others have'),
+  points: z.int().describe('Usable, pending, unclaimed and held together'),
+  minor: z.int().nullable().describe('Their worth by the programme in force'),
+  currency: z.string().nullable(),
+  byExpiry: z
+    .array(z.strictObject({ month: z.string().nullable(), points: z.int() }))
+    .describe('Points in lots by the month they expire in (UTC); null: they do not'),
+  agrees: z.boolean().describe('Lots and accounts say the same'),
+});
+
+const Amount = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const RevenueQuery = z
+  .strictObject({
+    allocated: Amount.describe('Price allotted to the points (IFRS 15 B42)'),
+    expected: Amount.min(1).describe('Points that will be redeemed in all, as expected today'),
+    redeemed: Amount.describe('Points redeemed so far'),
+    recognised: Amount.describe('Revenue recognised before'),
+  })
+  .refine(({ expected, redeemed }) => redeemed <= expected, 'more was redeemed than is expected in all');
+const RevenueBody = z.strictObject({
+  revenue: z.int().describe('Of this period'),
+  total: z.int(),
+  deferred: z.int(),
+});
+
 const Page = z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
 
 /** What head office looks at: what may be redeemed unasked, what was overdrawn, what could not be returned. */
 export function reportRoutes(database: Database, clock: Clock) {
   return (app: ApiInstance): void => {
+    app.route({
+      method: 'GET',
+      url: '/v1/reports/liability',
+      schema: {
+        summary: 'Points the programme owes, and what they are worth',
+        response: { 200: LiabilityBody, default: ErrorBody },
+      },
+      handler: async () => {
+        const liability = await readLiability(database.db);
+        return { ...liability, byExpiry: [...liability.byExpiry] };
+      },
+    });
+
+    app.route({
+      method: 'POST',
+      url: '/v1/reports/revenue',
+      schema: {
+        summary: 'Revenue of points with expected breakage (IFRS 15 B44–B46)',
+        body: RevenueQuery,
+        response: { 200: RevenueBody, default: ErrorBody },
+      },
+      handler: (request) => Promise.resolve(recogniseRevenue(request.body)),
+    });
+
     app.route({
       method: 'GET',
       url: '/v1/reports/exposure',

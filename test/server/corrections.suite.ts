@@ -1,0 +1,132 @@
+// What people correct by hand, and what the programme owes by its lots.
+import { sql } from 'kysely';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Database } from '../../server/database/database.ts';
+import { adjustAccount, holdAccount, pendingAccount } from '../../server/ledger/accounts.ts';
+import { adjust } from '../../server/ledger/adjust.ts';
+import { mergeCustomers } from '../../server/ledger/merge-customers.ts';
+import { Reservations } from '../../server/redemption/reservations.ts';
+import { readLiability } from '../../server/reports/liability.ts';
+import { singleForm } from '../../sync/contract/blind-index.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { LedgerWorld, saleIdOf } from './ledger-world.ts';
+import { TestTill } from './test-till.ts';
+
+const AT = Date.UTC(2026, 10, 1);
+const burn = { points: 100, minor: 50, minPoints: 2, stepPoints: 2, maxPercent: 100, excludedCategories: [] };
+
+export function correctionsSuite(database: () => Database): void {
+  let world: LedgerWorld;
+  beforeEach(async () => {
+    world = new LedgerWorld(database(), new ManualClock(AT));
+    await world.rules({ burn });
+  });
+  afterEach(async () => {
+    expect(await world.trial()).toMatchObject({ balanced: true, accountsOff: 0, customersOff: 0 });
+    expect(await world.lotsOff()).toBe(0);
+    expect((await readLiability(database().db)).agrees).toBe(true);
+  });
+  const give = async (customerId: string, points: number, id = world.id(), reason = 'goodwill') => {
+    const outcome = await database().transaction((tx) => adjust(tx, { id, customerId, points, reason }, AT));
+    return outcome.kind === 'refused' ? outcome.code : outcome.kind;
+  };
+  const merge = async (from: string, to: string): Promise<string> => {
+    const merged = await database().transaction((tx) => mergeCustomers(tx, { from, to }, world.clock.now()));
+    return merged.kind === 'refused' ? merged.code : merged.kind;
+  };
+  const sell = (till: TestTill, index: string, totalMinor: number) =>
+    till.sell(index, totalMinor, {
+      earned: { programmeVersion: world.programme.version, base: 0, bonuses: [] },
+    });
+
+  test('an adjustment takes place once, against the account of its reason', async () => {
+    const customer = await world.customer();
+    const id = world.id();
+    const before = await world.balance(adjustAccount('goodwill'));
+    expect(await give(customer, 30, id)).toBe('created');
+    expect(await give(customer, 30, id)).toBe('exists');
+    expect(await give(customer, 31, id)).toBe('conflict');
+    expect(await give(customer, -31)).toBe('BURN_BALANCE');
+    expect(await give(customer, -10)).toBe('created');
+    expect(await world.member(customer)).toBe(20);
+    expect((await world.balance(adjustAccount('goodwill'))) - before).toBe(-20);
+  });
+
+  test('two customers become one while a till is away with sales for both, and returns take from who they are now', async () => {
+    const till = new TestTill();
+    const [first, second] = [till.index(), till.index()];
+    const [absorbed, survivor] = [await world.customer(first), await world.customer(second)];
+    const early = sell(till, first, 1_000);
+    await world.commit(till);
+    sell(till, first, 2_000);
+    sell(till, second, 3_000);
+    till.add({
+      kind: 'sale.returned',
+      returnId: till.id(),
+      saleId: saleIdOf(early),
+      storeId: 'store-1',
+      at: AT,
+      lines: [{ lineId: '1', quantityMilli: 500 }],
+      reversed: null,
+    });
+    expect(await merge(absorbed, survivor)).toBe('created');
+    expect(await merge(absorbed, survivor)).toBe('exists');
+    expect(await merge(survivor, absorbed)).toBe('CUSTOMER_NOT_FOUND');
+    expect(await merge(survivor, survivor)).toBe('CUSTOMER_NOT_FOUND');
+    await world.commit(till);
+    await world.commit(till);
+    expect(await world.member(absorbed)).toBe(0);
+    expect(await world.member(survivor)).toBe(10 + 20 + 30 - 5);
+    const { rows } = await sql<{ status: string; purposes: string[] }>`
+      select status, purposes from customer where id = ${absorbed}::uuid`.execute(database().db);
+    expect(rows).toEqual([{ status: 'closed', purposes: [] }]);
+  });
+
+  test('what is pending, owed or kept for a sale is merged as well', async () => {
+    const till = new TestTill();
+    const [first, second] = [till.index(), till.index()];
+    const [absorbed, survivor] = [await world.customer(first), await world.customer(second)];
+    await give(absorbed, 100);
+    const reservations = new Reservations({
+      database: database(),
+      clock: world.clock,
+      indexer: singleForm,
+      onCommitted: () => {},
+    });
+    const redemptionId = world.id();
+    await reservations.reserve(till.till, {
+      kind: 'points.reserve',
+      redemptionId,
+      saleId: world.id(),
+      index: first,
+      identifier: 'app',
+      trust: 'L4',
+      points: 40,
+    });
+    await world.rules({ burn, points: { timeZone: 'UTC', vestAfterDays: 14 } });
+    sell(till, first, 700);
+    await world.commit(till);
+    await merge(absorbed, survivor);
+    expect(await world.member(survivor)).toBe(60);
+    expect(await world.balance(pendingAccount(survivor))).toBe(7);
+    expect(await world.balance(holdAccount(survivor))).toBe(40);
+    await reservations.release(till.till, { kind: 'points.release', redemptionId });
+    expect(await world.member(survivor)).toBe(100);
+  });
+
+  test('the liability is what lots hold and what is kept for sales, at the worth of points', async () => {
+    const before = await readLiability(database().db);
+    const till = new TestTill();
+    const [own, nobodys] = [till.index(), till.index()];
+    await world.customer(own);
+    sell(till, own, 60_000);
+    sell(till, nobodys, 20_000);
+    await world.commit(till);
+    const after = await readLiability(database().db);
+    expect(after.points - before.points).toBe(800);
+    expect(after.usable - before.usable).toBe(600);
+    expect(after.unclaimed - before.unclaimed).toBe(200);
+    expect(after.minor).toBe(Math.floor(after.points / 2));
+    expect(after.byExpiry.reduce((sum, { points }) => sum + points, 0)).toBe(after.points - after.held);
+  });
+}
