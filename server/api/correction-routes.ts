@@ -24,6 +24,12 @@ const AdjustmentBody = z.strictObject({
     .regex(/^[a-z][a-z0-9-]{0,31}$/)
     .refine(holdsNoPaymentCard, NO_PAYMENT_CARD)
     .describe('A word; each reason has an account of its own'),
+  partner: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/)
+    .refine(holdsNoPaymentCard, NO_PAYMENT_CARD)
+    .optional()
+    .describe('Another company that bears them; absent: the programme does'),
 });
 
 const Done = z.strictObject({ verdict: z.enum(['created', 'exists']) });

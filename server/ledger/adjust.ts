@@ -2,7 +2,7 @@ import type { Instant } from '../../foundation/clock.ts';
 import { lifeOfPoints } from '../../sync/contract/programme/calendar.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { currentProgramme } from '../programme/programme-store.ts';
-import { adjustAccount, memberAccount } from './accounts.ts';
+import { adjustAccount, memberAccount, partnerAccount } from './accounts.ts';
 import { contentOf, enter } from './enter.ts';
 import type { LedgerOutcome } from './enter.ts';
 
@@ -15,16 +15,18 @@ export interface Adjustment {
   readonly points: number;
   /** A word; each reason has an account of its own. */
   readonly reason: string;
+  /** Another company that bears them; they are settled with it. */
+  readonly partner?: string | undefined;
 }
 
 /** Corrects a balance, once for an id. `refused(BURN_BALANCE)` when there are fewer points than are to be taken. */
 export async function adjust(
   tx: DatabaseTransaction,
-  { id, customerId, points, reason }: Adjustment,
+  { id, customerId, points, reason, partner }: Adjustment,
   now: Instant,
 ): Promise<LedgerOutcome> {
   const account = memberAccount(customerId);
-  const other = adjustAccount(reason);
+  const other = partner === undefined ? adjustAccount(reason) : partnerAccount(partner);
   const life = { ...lifeOfPoints(now, (await currentProgramme(tx))?.points), vestsAt: now };
   const change =
     points > 0
@@ -38,7 +40,7 @@ export async function adjust(
         key: `adjust:${id}`,
         kind: 'adjust',
         at: now,
-        content: contentOf(customerId, points, reason),
+        content: contentOf(customerId, points, reason, partner ?? null),
         changes: [change],
       },
     ],

@@ -31,16 +31,6 @@ export interface LedgerTransaction {
   readonly postings: readonly Posting[];
 }
 
-/** The postings that move `points` from one account to another: none when there is nothing to move. */
-export function transfer(from: string, to: string, points: Points): readonly Posting[] {
-  return points === 0
-    ? []
-    : [
-        { account: from, points: wholePoints(0 - points) },
-        { account: to, points },
-      ];
-}
-
 /** The id of a transaction that nobody but its key names: the same for the same key (RFC 9562, 5.8). */
 export function idOfKey(key: string): string {
   const hex = createHash('sha256')

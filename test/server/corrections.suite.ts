@@ -52,6 +52,19 @@ export function correctionsSuite(database: () => Database): void {
     expect((await world.balance(adjustAccount('goodwill'))) - before).toBe(-20);
   });
 
+  test('what another company bears is on its account', async () => {
+    const customerId = await world.customer();
+    const adjustment = {
+      id: world.id(),
+      customerId,
+      points: 25,
+      reason: 'fuel',
+      partner: `p-${customerId.slice(-6)}`,
+    };
+    await database().transaction((tx) => adjust(tx, adjustment, AT));
+    expect(await world.balance(`partner:${adjustment.partner}`)).toBe(-25);
+  });
+
   test('two customers become one while a till is away with sales for both, and returns take from who they are now', async () => {
     const till = new TestTill();
     const [first, second] = [till.index(), till.index()];

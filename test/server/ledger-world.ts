@@ -12,7 +12,7 @@ import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import { putProgramme } from '../../server/programme/programme-store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { programme } from './programme.ts';
-import { TestTill } from './test-till.ts';
+import type { TestTill } from './test-till.ts';
 
 let version = 10;
 let seed = 1_000;

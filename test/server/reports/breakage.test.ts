@@ -38,5 +38,7 @@ test('periods sum to the whole when all that is expected was redeemed, whatever 
 });
 
 test('more redeemed than expected in all is a mistake of whoever asks', () => {
-  expect(() => recogniseRevenue({ allocated: 1, expected: 1, redeemed: 2, recognised: 0 })).toThrow();
+  expect(() => recogniseRevenue({ allocated: 1, expected: 1, redeemed: 2, recognised: 0 })).toThrow(
+    '2 points were redeemed of 1',
+  );
 });
