@@ -15,6 +15,7 @@ import type { Queries, DatabasePorts } from './database.ts';
 import { establishEpoch } from './epoch.ts';
 import { migrate } from './migrate.ts';
 import { numberParsers } from './postgres.ts';
+import { PreparedStatements } from './prepared-statements.ts';
 import type { Tables } from './tables.ts';
 
 /** Transactions that may be prepared at once, by who simulates writers beside the one connection. */
@@ -61,6 +62,7 @@ const openGate: StatementGate = (statement, carryOut) => carryOut(statement);
  */
 export class MemoryEngine implements Closable {
   readonly #pglite: PGlite;
+  readonly #prepared: PreparedStatements;
   readonly #turn = new Turn();
   #tables: readonly string[] = [];
   #sequences: readonly string[] = [];
@@ -68,13 +70,18 @@ export class MemoryEngine implements Closable {
 
   private constructor(pglite: PGlite) {
     this.#pglite = pglite;
+    this.#prepared = new PreparedStatements(pglite);
   }
 
   /** Opens an empty database of the present schema. */
   static async open(ports: DatabasePorts): Promise<MemoryEngine> {
     const pglite = await PGlite.create({
       parsers: numberParsers,
-      postgresqlconf: [`max_prepared_transactions = ${PREPARED_MAX}`],
+      postgresqlconf: [
+        `max_prepared_transactions = ${PREPARED_MAX}`,
+        // The same plan whatever was asked before.
+        'plan_cache_mode = force_generic_plan',
+      ],
     });
     const engine = new MemoryEngine(pglite);
     await migrate(engine.session().db, ports);
@@ -147,7 +154,7 @@ export class MemoryEngine implements Closable {
     // Truncated, so that rows lie in their files in the same order each time.
     await this.#pglite.exec(`
       set session_replication_role = replica;
-      ${names.length === 0 ? '' : `truncate ${names.map((name) => `public."${name}"`).join(', ')};`}
+      ${names.length === 0 ? '' : `truncate ${names.map((name) => `public."${name}"`).join(', ')} cascade;`}
       ${names.map((name) => `insert into public."${name}" overriding system value select * from beginning."${name}";`).join('\n')}
       set session_replication_role = origin;
       ${this.#sequences.map((name) => `alter sequence public."${name}" restart;`).join('\n')}`);
@@ -174,9 +181,21 @@ export class MemoryEngine implements Closable {
   }
 
   async #run({ sql, parameters }: Statement): Promise<StatementResult> {
-    if (!/^\s*select\b/i.test(sql)) this.#writes += 1;
-    return this.#pglite.query(sql, [...parameters]);
+    if (mayChange(sql)) this.#writes += 1;
+    return IS_PREPARED.test(sql)
+      ? this.#prepared.query(sql, parameters)
+      : this.#pglite.query(sql, [...parameters]);
   }
+}
+
+/** What is asked again and again, and keeps its meaning while tables keep their columns. */
+const IS_PREPARED = /^\s*(?:select|with|insert|update|delete|\(|begin$|commit$|rollback$)/i;
+const ASKS = /^\s*(?:select|with|\()/i;
+const CHANGES = /\b(?:insert|update|delete|nextval|advisory)\b/i;
+
+/** Whether a statement may change something, or waits for others: true when in doubt. */
+export function mayChange(sql: string): boolean {
+  return !ASKS.test(sql) || CHANGES.test(sql);
 }
 
 /** One after the other, in the order in which they asked. */

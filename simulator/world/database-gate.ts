@@ -1,3 +1,4 @@
+import { mayChange } from '../../server/database/memory-engine.ts';
 import type { Random } from '../../foundation/random.ts';
 import type {
   MemoryEngine,
@@ -8,8 +9,6 @@ import type {
 
 /** Answers kept of what is asked again and again while nothing changes. */
 const KEPT_MAX = 64;
-const ASKS_ONLY = /^\s*(select|with|\()/i;
-const CHANGES = /\b(insert|update|delete|for update|nextval|advisory|now\()/i;
 
 /**
  * A connection that may fail: the database may be away, also after it has committed and before it says so, and the
@@ -54,7 +53,7 @@ export class DatabaseGate {
     carryOut: (statement: Statement) => Promise<StatementResult>,
   ): Promise<StatementResult> {
     const { sql, parameters, inTransaction } = statement;
-    if (inTransaction || !ASKS_ONLY.test(sql) || CHANGES.test(sql)) return carryOut(statement);
+    if (inTransaction || mayChange(sql)) return carryOut(statement);
     const key = `${sql}\0${JSON.stringify(parameters)}`;
     const { writes } = this.#engine;
     const kept = this.#kept.get(key);

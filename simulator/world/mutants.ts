@@ -5,7 +5,8 @@
 export const mutants = {
   'ack-before-commit': 'the server acknowledges a batch when it comes in, not when it is committed',
   'naive-cursor': 'the feed is read by position alone, not below the oldest transaction still running',
-  'dropped-unique-key': 'journal and ledger take the same entry twice when two servers read at the same time',
+  'dropped-unique-key':
+    'journal and ledger have no keys, and two servers that read at the same time see nothing of each other',
   'send-and-forget': 'a till sends each sale once and forgets it, as a replication push does after an error',
   'missing-fsync': 'a till answers for a sale that has not reached its disk',
   'trusting-puback': "a till takes the broker's acknowledgement for the server's receipt",

@@ -36,11 +36,11 @@ export class ProcessBus implements Bus {
       clock: options.clock,
       log: options.log,
       ...(options.will === undefined ? {} : { will: options.will }),
-      subscriptions: options.subscriptions.map(({ filter, onMessage }) => ({
-        filter,
+      subscriptions: options.subscriptions.map((subscription) => ({
+        filter: subscription.filter,
         onMessage: (topic, payload) => {
           if (state.deaf || state.ended || options.takes?.(topic, payload) === false) return;
-          onMessage(topic, payload);
+          subscription.onMessage(topic, payload);
         },
       })),
     });

@@ -44,6 +44,8 @@ export interface WorldWorkerPorts {
   readonly indexer: BlindIndexer;
   readonly cardSchemes: readonly CardScheme[];
   readonly mutant: Mutant | undefined;
+  /** Now and then a transaction sees nothing of what others committed. */
+  readonly blindReads: boolean;
   readonly tell: (what: string) => void;
   readonly onPublish: (topic: string, payload: Uint8Array) => void;
   readonly onCommit: () => Promise<void>;
@@ -130,7 +132,8 @@ export class WorldWorker {
     const statements = new Statements(database, { clock, signingKey });
     gate.onKill = () => this.kill();
     gate.onCommit = this.#ports.onCommit;
-    alter(gate, mutant, random);
+    if (mutant === 'naive-cursor') readByPositionAlone(gate);
+    if (this.#ports.blindReads) readBlindly(gate, random);
 
     let bus: ProcessBus | undefined;
     let publisher: FeedPublisher | undefined;
@@ -199,7 +202,7 @@ function handlersOf(database: Database): RequestHandlers {
     Promise.reject(new StammkundeError('REQ_REFUSED', 'nobody answers that in this world'));
   // Every kind that is not answered is refused, which a record of all kinds would say at greater length.
   return new Proxy(answered, {
-    get: (target, kind) => Reflect.get(target, kind) ?? refuse,
+    get: (target, kind): unknown => Reflect.get(target, kind) ?? refuse,
   }) as RequestHandlers;
 }
 
@@ -211,20 +214,19 @@ const READS_WHAT_STANDS = [
 /** How many transactions see nothing of what others committed. */
 const BLIND_SHARE = 0.3;
 
-function alter(gate: DatabaseGate, mutant: Mutant | undefined, random: Random): void {
-  if (mutant === 'naive-cursor') {
-    gate.rewrite = (statement) => ({
-      ...statement,
-      sql: statement.sql.replaceAll('< pg_snapshot_xmin(pg_current_snapshot())', 'is not null'),
-    });
-  }
-  if (mutant === 'dropped-unique-key') {
-    let isBlind = false;
-    gate.seesNothing = ({ sql, inTransaction }) => {
-      if (sql === 'begin') isBlind = random.next() < BLIND_SHARE;
-      return isBlind && inTransaction && READS_WHAT_STANDS.some((reads) => reads.test(sql));
-    };
-  }
+function readByPositionAlone(gate: DatabaseGate): void {
+  gate.rewrite = (statement) => ({
+    ...statement,
+    sql: statement.sql.replaceAll('< pg_snapshot_xmin(pg_current_snapshot())', 'is not null'),
+  });
+}
+
+function readBlindly(gate: DatabaseGate, random: Random): void {
+  let isBlind = false;
+  gate.seesNothing = ({ sql, inTransaction }) => {
+    if (sql === 'begin') isBlind = random.next() < BLIND_SHARE;
+    return isBlind && inTransaction && READS_WHAT_STANDS.some((reads) => reads.test(sql));
+  };
 }
 
 /** The mutant: a receipt for what has only just come in. */
