@@ -41,7 +41,11 @@ import { writerInThread } from './replica/thread/thread-writer.ts';
 import { ruleBookOf } from './rule-book-of.ts';
 import { Redemptions } from './sale/redemptions.ts';
 import { Returns } from './sale/returns.ts';
+import { ReceiptClaims } from './sale/claims.ts';
 import { Sales } from './sale/sales.ts';
+import type { SalesOptions } from './sale/sales.ts';
+import { readSecretText } from '../foundation/secret-file.ts';
+import { makeReceiptCode, receiptKey } from '../sync/contract/receipt-code.ts';
 import { ScanDesk } from './scan-desk.ts';
 import { orderWipe } from './wipe/wipe-files.ts';
 import { lockUnlessWiped, wipePlacesOf } from './wipe/wipe.ts';
@@ -150,6 +154,15 @@ export class Till implements Closable {
         storeId: config.store,
         currency: config.currency,
         allowances: journal.allowances,
+        receiptCode: receiptCodeOf(config),
+      });
+      const receiptClaims = new ReceiptClaims({
+        journal,
+        store: journal.openSales,
+        identified: (id) => sales.identified(id),
+        storeId: config.store,
+        clock,
+        random,
       });
       const returns = new Returns({
         journal,
@@ -389,6 +402,7 @@ export class Till implements Closable {
         store: config.store,
         sales,
         redemptions,
+        receiptClaims,
         returns,
         claims: passThrough.claims,
         requestRead: (readerId) => requestRead(supervisor, readerId),
@@ -453,6 +467,13 @@ function doubleReadRules({ doubleReads }: EdgeConfig): DoubleReadRules {
 }
 
 /** The broker with a client id that stays: it throws out a half-open session of this till, will and all. */
+/** Receipts are sealed with what follows from the till's own token. */
+function receiptCodeOf({ broker, till }: EdgeConfig): SalesOptions['receiptCode'] {
+  if (broker.passwordFile === undefined) return undefined;
+  const key = receiptKey(readSecretText(broker.passwordFile, 'owner'));
+  return ({ saleId, at }) => makeReceiptCode(key, { saleId, till, at });
+}
+
 function brokerOf(config: EdgeConfig): EdgeConfig['broker'] {
   return {
     ...config.broker,

@@ -283,6 +283,17 @@ export const errorCodes = {
     'This till has given out all it may redeem without the server',
     'Try again when the till is online',
   ],
+  LATE_OFF: [
+    'The programme credits no sales afterwards',
+    'Set lateCredit in the programme to allow it; show the card with the sale',
+  ],
+  LATE_CODE: ['This is no code of a receipt of this programme', 'Scan the code on the receipt again'],
+  LATE_TAKEN: ['The sale belongs to somebody, or its receipt was claimed before', 'Nothing: it counts once'],
+  LATE_EXPIRED: ['The receipt is too old to be claimed', 'lateCredit.withinHours says for how long'],
+  LATE_OWN_SHIFT: [
+    'Whoever made the sale cannot credit it to a customer in the same shift',
+    'Let somebody else do it, or the customer service',
+  ],
   SALE_LIMIT: ['Too many sales are open on this till', 'Complete or void open sales'],
   CARD_UNKNOWN: [
     'The card belongs to nobody, by the word of the server or of a complete replica',

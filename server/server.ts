@@ -13,6 +13,7 @@ import type { Bus, BusOpening, PublishOptions, PublishOutcome } from '../sync/bu
 import { BlindIndexer, identifierKeyName } from '../sync/contract/blind-index.ts';
 import type { TillId } from '../sync/contract/ids.ts';
 import type { Question } from '../sync/contract/messages.ts';
+import { receiptKey } from '../sync/contract/receipt-code.ts';
 import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
 import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
@@ -65,7 +66,7 @@ import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
 import { Quarantine } from './intake/quarantine.ts';
 import { TillStates } from './intake/till-states.ts';
-import { loadApiToken, loadKeys, SERVER_USER, serverToken } from './keys.ts';
+import { loadApiToken, loadKeys, SERVER_USER, serverToken, tillToken } from './keys.ts';
 import type { ServerKeys } from './keys.ts';
 import { Statements } from './statements.ts';
 import { TillStores } from './tills/till-stores.ts';
@@ -143,6 +144,7 @@ async function compose(
   const indexer = new BlindIndexer(keys.identifierKeys, config.tenant);
   const committing = {
     indexer,
+    receiptKeyOf: (till: TillId) => receiptKey(tillToken(keys.secret, config.tenant, till)),
     controller: config.tenant,
     onCommitted: () => publisher?.changed(),
     onTaken: (cards: readonly TakenCard[]) => {

@@ -16,7 +16,7 @@ import { LookupAnswer } from '../sync/contract/lookup.ts';
 import { CredentialLinked, CredentialUnlinked } from '../sync/contract/link.ts';
 import { FeedUrgent, JournalBatch, Receipt, Request, TillState } from '../sync/contract/messages.ts';
 import { replicaCollections } from '../sync/contract/replica-documents.ts';
-import { SaleCompleted, SaleCustomer, SaleReturned, SaleVoided } from '../sync/contract/transaction.ts';
+import { SaleClaimed, SaleCompleted, SaleCustomer, SaleReturned, SaleVoided } from '../sync/contract/transaction.ts';
 
 const Fields = z.record(z.string(), z.record(z.string(), z.string()));
 const DataMap = z.strictObject({
@@ -119,6 +119,7 @@ describe('the data map', () => {
     expect(names(map.journal)).toEqual(
       names({
         'sale.completed': completed,
+        'sale.claimed': keys(SaleClaimed).flatMap((field) => (field === 'customer' ? customer : [field])),
         'sale.voided': keys(SaleVoided),
         'sale.returned': keys(SaleReturned),
         'credential.linked': parts(CredentialLinked),

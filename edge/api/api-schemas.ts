@@ -3,6 +3,7 @@ import { keyProtections } from '../../foundation/secret-source.ts';
 import { Uuid } from '../../sync/contract/ids.ts';
 import { Currency } from '../../sync/contract/money.ts';
 import { OfferView } from '../../sync/contract/offer.ts';
+import { Shift } from '../../sync/contract/transaction.ts';
 import { Identification, ReaderView, SaleView, SyncView, trustFields } from './events.ts';
 
 export const SaleParams = z.strictObject({
@@ -12,6 +13,10 @@ export const SaleParams = z.strictObject({
 export const OpenSaleRequest = z.strictObject({
   saleId: Uuid.optional().describe('Made by the caller, so that the call can be repeated'),
   currency: Currency.optional().describe('The programme’s currency when absent'),
+});
+
+export const CompleteRequest = z.strictObject({
+  shift: Shift.optional().describe('Whoever is at the till, by a pseudonym'),
 });
 
 export const RedeemRequest = z.strictObject({

@@ -66,6 +66,10 @@ export const SaleView = z.strictObject({
   points: z
     .strictObject({ base: z.int(), bonus: z.int(), total: z.int() })
     .describe('What this basket earns as it stands'),
+  receiptCode: z
+    .string()
+    .optional()
+    .describe('To print on the receipt of a sale without a customer: it can be claimed with it'),
   redemption: SaleRedemption.optional().describe('The points it is paid with; absent without'),
   entry: z
     .strictObject({ seq: z.int(), id: Uuid, hash: z.string() })

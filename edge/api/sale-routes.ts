@@ -2,7 +2,15 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { Basket } from '../../sync/contract/basket.ts';
 import { ErrorBody } from './api-error.ts';
-import { AttachRequest, OpenSaleRequest, RedeemRequest, SaleList, SaleParams } from './api-schemas.ts';
+import { ClaimReceiptRequest, ClaimReceiptView } from '../sale/claims.ts';
+import {
+  AttachRequest,
+  CompleteRequest,
+  OpenSaleRequest,
+  RedeemRequest,
+  SaleList,
+  SaleParams,
+} from './api-schemas.ts';
 import { ReturnRequest, ReturnView } from '../sale/returns.ts';
 import { SaleView } from './events.ts';
 import type { TillPort } from './till-port.ts';
@@ -73,6 +81,18 @@ export function saleRoutes(till: TillPort): FastifyPluginAsyncZod {
       async ({ params }) => till.redemptions.cancel(params.saleId),
     );
     app.post(
+      '/receipts/claim',
+      {
+        schema: {
+          tags,
+          summary: 'Credit a sale without a customer to one, by the code on its receipt',
+          body: ClaimReceiptRequest,
+          response: { ...response, 200: ClaimReceiptView },
+        },
+      },
+      async ({ body }) => till.receiptClaims.take(body),
+    );
+    app.post(
       '/returns',
       {
         schema: {
@@ -91,11 +111,11 @@ export function saleRoutes(till: TillPort): FastifyPluginAsyncZod {
           tags,
           summary: 'Complete the sale; answered when its journal entry is on the disk',
           params: SaleParams,
-          body: nothing,
+          body: CompleteRequest.nullish(),
           response,
         },
       },
-      async ({ params }) => sales.complete(params.saleId),
+      async ({ params, body }) => sales.complete(params.saleId, body ?? {}),
     );
     app.post(
       '/sales/:saleId/void',

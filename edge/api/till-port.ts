@@ -4,6 +4,7 @@ import type { CodeRefusal } from '../recognition/code-refusal.ts';
 import type { OutputStatus } from '../pass-through/output.ts';
 import type { ClaimView, ClaimWish } from '../pass-through/reader-claims.ts';
 import type { Linking } from '../linking/linking.ts';
+import type { ReceiptClaims } from '../sale/claims.ts';
 import type { Redemptions } from '../sale/redemptions.ts';
 import type { Returns } from '../sale/returns.ts';
 import type { Sales } from '../sale/sales.ts';
@@ -76,6 +77,7 @@ export interface TillPort {
     | 'waiting'
   >;
   readonly redemptions: Pick<Redemptions, 'redeem' | 'cancel'>;
+  readonly receiptClaims: Pick<ReceiptClaims, 'take'>;
   readonly returns: Pick<Returns, 'take'>;
   readonly claims: ClaimsPort;
   /** Has a reader that waits to be told read now. @throws StammkundeError READER_NOT_FOUND · READER_NOT_READY */

@@ -42,6 +42,8 @@ export interface SalesOptions {
   readonly currency: string;
   /** Sales that may be open at once. */
   readonly openMax?: number;
+  /** Makes the code a receipt is claimed with; undefined for a till without a token of its own. */
+  readonly receiptCode?: ((sale: { readonly saleId: string; readonly at: number }) => string) | undefined;
   /** Where points that were taken without the server are noted. */
   readonly allowances?: Pick<AllowanceStore, 'note'>;
   /** How long a customer identified before the sale waits for it, ms. */
@@ -240,7 +242,7 @@ export class Sales {
    * Completes the sale; its entry is on the disk when this returns. Repeated, it answers the same from the journal.
    * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · REDEEM_OFFLINE · BURN_TOO_MUCH · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
    */
-  complete(saleId: string): SaleView {
+  complete(saleId: string, { shift }: { readonly shift?: string | undefined } = {}): SaleView {
     const sale = this.#open.get(saleId);
     if (sale === undefined) {
       const closed = this.#closed(saleId);
@@ -259,10 +261,17 @@ export class Sales {
       customer: saleCustomer(sale.customer),
       earned: evaluation.earned,
       ...(redeemed === undefined ? {} : { redeemed }),
+      ...(shift === undefined ? {} : { shift }),
     };
     return this.#close(transaction, (entry) => {
       this.#noteUse(sale, redeemed, entry);
-      return closedView(openView(sale, evaluation, this.#options.rules().programme), 'completed', entry);
+      const view = closedView(
+        openView(sale, evaluation, this.#options.rules().programme),
+        'completed',
+        entry,
+      );
+      const receiptCode = sale.customer === null ? this.#receiptCode(saleId, now) : undefined;
+      return receiptCode === undefined ? view : { ...view, receiptCode };
     });
   }
 
@@ -340,6 +349,12 @@ export class Sales {
     const parts = redeemedParts(burn, basket, points);
     const authorised = state === 'reserved' ? 'reservation' : 'allowance';
     return { redemptionId, points, minor, parts, authorised, allowanceVersion };
+  }
+
+  /** What a receipt is claimed with; undefined where the programme credits nothing afterwards. */
+  #receiptCode(saleId: string, at: number): string | undefined {
+    const { receiptCode, rules } = this.#options;
+    return rules().programme?.lateCredit === undefined ? undefined : receiptCode?.({ saleId, at });
   }
 
   /** In the step that writes the entry: what was given away without the server is never forgotten. */

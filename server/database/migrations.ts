@@ -12,6 +12,7 @@ import * as statementTriggers from './migrations/0011-statement-triggers.ts';
 import * as cardsOfEntriesAndTills from './migrations/0012-cards-of-entries-and-tills.ts';
 import * as ledgerLots from './migrations/0013-ledger-lots.ts';
 import * as redemptions from './migrations/0014-redemptions.ts';
+import * as lateCredit from './migrations/0015-late-credit.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
@@ -33,4 +34,5 @@ export const migrations: Record<string, Migration> = {
   '0012-cards-of-entries-and-tills': cardsOfEntriesAndTills,
   '0013-ledger-lots': ledgerLots,
   '0014-redemptions': redemptions,
+  '0015-late-credit': lateCredit,
 };

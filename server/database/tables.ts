@@ -229,6 +229,17 @@ export interface TillAllowanceTable {
   issued_at: number;
 }
 
+/** Claims of receipts; one may arrive before the sale it is about. */
+export interface SaleClaimTable {
+  /** Journal entry of the claim. */
+  entry_id: string;
+  sale_id: string;
+  state: 'waiting' | 'posted' | 'refused';
+  /** Why it was refused. */
+  code: string | null;
+  position: Generated<number>;
+}
+
 /** What each earning still holds. */
 export interface PointLotTable {
   /** Of the ledger transaction that made it. */
@@ -501,6 +512,7 @@ export interface Tables {
   sale_return: SaleReturnTable;
   point_lot: PointLotTable;
   redemption: RedemptionTable;
+  sale_claim: SaleClaimTable;
   till_allowance: TillAllowanceTable;
   ledger_account: LedgerAccountTable;
   ledger_transaction: LedgerTransactionTable;

@@ -4,6 +4,7 @@ import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import type { JournalBatch } from '../../sync/contract/messages.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
 import type { Database, DatabaseTransaction } from '../database/database.ts';
+import type { TillId } from '../../sync/contract/ids.ts';
 import { changeOwnership, holdOwnership } from '../ledger/claim.ts';
 import { reKey, stepsFrom } from '../identifiers/re-key.ts';
 import type { TakenCard } from '../cards/take-bank-card.ts';
@@ -19,6 +20,7 @@ import { judgeBatches, refuseRepeatedSales, saleKeyOf } from './judge.ts';
 import type { Judgement, PointsDiffer } from './judge.ts';
 import { judgeLinks, underNewestIndex } from './judge-links.ts';
 import { linksIn, postLink, readLinkFacts } from './post-links.ts';
+import { recordClaims, settleClaims } from './post-claims.ts';
 import { postSales, readPostedSales } from './post-sales.ts';
 import type { EnteredSale } from './post-sales.ts';
 import type { EnteredReturn } from './post-returns.ts';
@@ -37,9 +39,10 @@ export function commitBatches(
   unpostable: ReadonlySet<string> = new Set(),
   controller = 'stammkunde',
   indexer: IndexForms = singleForm,
+  receiptKeyOf?: ReceiptKeyOf,
 ): Promise<readonly (readonly Judgement[])[]> {
   return database.transaction((tx) =>
-    commit(tx, batches, { now: clock.now(), unpostable, controller, indexer }),
+    commit(tx, batches, { now: clock.now(), unpostable, controller, indexer, receiptKeyOf }),
   );
 }
 
@@ -48,12 +51,16 @@ interface Circumstances {
   readonly unpostable: ReadonlySet<string>;
   readonly controller: string;
   readonly indexer: IndexForms;
+  readonly receiptKeyOf: ReceiptKeyOf | undefined;
 }
+
+/** The key of a till's receipts. */
+export type ReceiptKeyOf = (till: TillId) => Uint8Array;
 
 async function commit(
   tx: DatabaseTransaction,
   batches: readonly JournalBatch[],
-  { now, unpostable, controller, indexer }: Circumstances,
+  { now, unpostable, controller, indexer, receiptKeyOf }: Circumstances,
 ): Promise<readonly (readonly Judgement[])[]> {
   await (batches.some(mayLink) ? changeOwnership(tx) : holdOwnership(tx));
   await lockJournals(tx, distinctOwners(batches), now);
@@ -81,7 +88,7 @@ async function commit(
     all.filter((judgement) => judgement.kind === 'contradicting'),
     now,
   );
-  const { differing, taken } = await enter(tx, all, { now, controller, indexer });
+  const { differing, taken } = await enter(tx, all, { now, controller, indexer, receiptKeyOf });
   await advanceProgress(tx, distinctOwners(added.map(({ owner }) => owner)), now);
   return judged.map((batch) =>
     batch.map((judgement): Judgement => {
@@ -130,18 +137,25 @@ interface Entered {
 async function enter(
   tx: DatabaseTransaction,
   judged: readonly Judgement[],
-  circumstances: Pick<Circumstances, 'now' | 'controller' | 'indexer'>,
+  circumstances: Pick<Circumstances, 'now' | 'controller' | 'indexer' | 'receiptKeyOf'>,
 ): Promise<Entered> {
   const differing = new Map<string, PointsDiffer>();
   const taken = new Map<string, TakenCard>();
   let sales: EnteredSale[] = [];
   let returns: EnteredReturn[] = [];
+  let claims: { readonly entryId: string; readonly saleId: string }[] = [];
   const flush = async (): Promise<void> => {
-    if (sales.length === 0 && returns.length === 0) return;
+    if (sales.length === 0 && returns.length === 0 && claims.length === 0) return;
     for (const [id, differs] of await postSales(tx, sales, returns, circumstances)) {
       differing.set(id, differs);
     }
-    [sales, returns] = [[], []];
+    const touched = [
+      ...sales.map(({ transaction }) => transaction.saleId),
+      ...claims.map(({ saleId }) => saleId),
+    ];
+    await recordClaims(tx, claims);
+    await settleClaims(tx, touched, circumstances);
+    [sales, returns, claims] = [[], [], []];
   };
   for (const judgement of judged) {
     if (judgement.kind !== 'accepted') continue;
@@ -154,6 +168,9 @@ async function enter(
       case 'sale.voided':
       case 'sale.returned':
         returns.push({ ...place, transaction });
+        break;
+      case 'sale.claimed':
+        claims.push({ entryId: entry.id, saleId: transaction.saleId });
         break;
       case 'credential.linked':
       case 'credential.unlinked': {

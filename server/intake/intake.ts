@@ -18,6 +18,7 @@ import type { Database } from '../database/database.ts';
 import { databaseCodeOf, isRefusedValue, isUnreachable } from '../database/faults.ts';
 import type { Statements } from '../statements.ts';
 import { commitBatches, distinctOwners } from './commit-batches.ts';
+import type { ReceiptKeyOf } from './commit-batches.ts';
 import { readJournalMessage } from './journal-message.ts';
 import { journalKey, readCommitted } from './journal-store.ts';
 import type { Judgement } from './judge.ts';
@@ -48,6 +49,8 @@ export interface IntakePorts {
   readonly controller?: string;
   /** Makes newest indexes of older ones; absent while there is but one identifier key. */
   readonly indexer?: IndexForms;
+  /** The key of a till's receipts; without it none is credited afterwards. */
+  readonly receiptKeyOf?: ReceiptKeyOf;
 }
 
 /** How the intake does, for those who watch it. */
@@ -258,8 +261,10 @@ export class Intake implements Closable {
     group: readonly JournalBatch[],
     unpostable?: ReadonlySet<string>,
   ): Promise<readonly (readonly Judgement[])[]> {
-    const { database, clock, controller, indexer } = this.#ports;
-    return this.#withDatabase(() => commitBatches(database, group, clock, unpostable, controller, indexer));
+    const { database, clock, controller, indexer, receiptKeyOf } = this.#ports;
+    return this.#withDatabase(() =>
+      commitBatches(database, group, clock, unpostable, controller, indexer, receiptKeyOf),
+    );
   }
 
   async #withDatabase<T>(work: () => Promise<T>): Promise<T> {

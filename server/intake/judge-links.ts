@@ -47,6 +47,7 @@ export function linkOf(judgement: Judgement): CredentialLinked | CredentialUnlin
     case 'sale.completed':
     case 'sale.voided':
     case 'sale.returned':
+    case 'sale.claimed':
       return undefined;
   }
 }

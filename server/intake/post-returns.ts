@@ -124,7 +124,7 @@ export async function settleReturns(
     const changes: Change[] =
       judged.points === 0 || sale.account === null
         ? []
-        : [{ kind: 'take-back', account: sale.account, points: judged.points, lotId: row.sale, negative }];
+        : [{ kind: 'take-back', account: sale.account, points: judged.points, lotId: sale.lotId, negative }];
     keys.add(key);
     const effect: Effect = {
       id: row.entryId,
@@ -228,6 +228,8 @@ async function readPostedKeys(tx: DatabaseTransaction, keys: readonly string[]):
 
 /** A posted sale, with what was returned of it so far. */
 interface PostedSale {
+  /** The lot it made, or its claim did. */
+  readonly lotId: string;
   /** Whose the points are now; null when it earned none. */
   readonly account: string | null;
   readonly parts: SaleParts;
@@ -278,17 +280,32 @@ async function readSales(
     tx,
     rows.map(({ key }) => key.slice('sale:'.length)),
   );
+  const { rows: claimed } = await sql<{
+    key: string;
+    id: string;
+    parts: number[] | null;
+    points: number;
+    account: string;
+  }>`
+    select t.idempotency_key as key, t.id, t.parts, l.points, l.account from ledger_transaction t
+    join point_lot l on l.id = t.id
+    where t.idempotency_key = any(${rows.map(({ key }) => key.replace('sale:', 'late:'))}::text[])`.execute(
+    tx,
+  );
+  const lates = new Map(claimed.map((each) => [each.key, each]));
   const sales = new Map<string, PostedSale>();
   for (const { id, key, parts, body, points, account } of rows) {
-    const total = points ?? 0;
+    const late = lates.get(key.replace('sale:', 'late:'));
+    const total = late?.points ?? points ?? 0;
     const basket = basketIn(body);
     const payment = payments.get(key.slice('sale:'.length));
     sales.set(id, {
-      account,
+      account: late?.account ?? account,
+      lotId: late?.id ?? id,
       payment,
       paidParts:
         payment === undefined ? undefined : saleParts(basket, payment.parts ?? undefined, payment.points),
-      parts: saleParts(basket, parts ?? (total === 0 ? [] : undefined), total),
+      parts: saleParts(basket, late?.parts ?? parts ?? (total === 0 ? [] : undefined), total),
       returned: new Map(),
       undone: false,
     });

@@ -11,6 +11,7 @@ import type { TakenCard } from '../cards/take-bank-card.ts';
 import type { Database, Queries } from '../database/database.ts';
 import { placeId } from './chain.ts';
 import { commitBatches } from './commit-batches.ts';
+import type { ReceiptKeyOf } from './commit-batches.ts';
 import { verdictOf } from './judge.ts';
 
 /** Which quarantined entry is meant. */
@@ -57,6 +58,7 @@ export interface QuarantinePorts {
   readonly controller?: string;
   /** Told after something was posted. */
   readonly onCommitted: () => void;
+  readonly receiptKeyOf?: ReceiptKeyOf | undefined;
   /** Told after a bank card was taken from its customer. */
   readonly onTaken: (cards: readonly TakenCard[]) => void;
 }
@@ -105,10 +107,26 @@ export class Quarantine {
         'LEDGER_CHAIN',
         `entry ${key.seq} does not say what was sealed; it can only be dismissed`,
       );
-    const { database, clock, indexer = singleForm, controller, onCommitted, onTaken } = this.#ports;
+    const {
+      database,
+      clock,
+      indexer = singleForm,
+      controller,
+      receiptKeyOf,
+      onCommitted,
+      onTaken,
+    } = this.#ports;
     const owner = { till: key.till, incarnation: placeId(key, key.seq, key.hash) };
     const batch = { ...owner, entries: [resealEntry({ seq: 0, hash: genesisHash(owner) }, row)] };
-    const [judged = []] = await commitBatches(database, [batch], clock, new Set(), controller, indexer);
+    const [judged = []] = await commitBatches(
+      database,
+      [batch],
+      clock,
+      new Set(),
+      controller,
+      indexer,
+      receiptKeyOf,
+    );
     const [judgement] = judged;
     if (judgement === undefined) throw new ProgrammerError('an entry was not judged');
     if (judgement.kind === 'accepted' && judgement.taken !== undefined) onTaken([judgement.taken]);

@@ -79,7 +79,9 @@ export function applyChange(before: Holdings, change: Change, id: string, now: I
     case 'earn': {
       const { points, account, from = ISSUED } = change;
       const earnedAt = Math.min(change.earnedAt, now);
-      const changed = credit(before, { id, points, earnedAt, life: change.life }, now);
+      // What waits for an owner has no days before it has one.
+      const life = isUnclaimed(account) ? { vestsAt: earnedAt, expiresAt: null } : change.life;
+      const changed = credit(before, { id, points, earnedAt, life }, now);
       // What was over when it came expires in a transaction of its own, as it would have.
       const own = changed.moves.filter((move) => move.from === 'issued');
       return {

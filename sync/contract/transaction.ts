@@ -4,6 +4,8 @@ import { BLIND_INDEX_PATTERN } from './blind-index.ts';
 import { identifierKinds, trustLevels } from './credential.ts';
 import { InstantMs, StoreId, Uuid } from './ids.ts';
 import { CredentialLinked, CredentialUnlinked } from './link.ts';
+import { holdsNoPaymentCard, NO_PAYMENT_CARD } from './plain-text.ts';
+import { RECEIPT_CODE_PATTERN } from './receipt-code.ts';
 import { RedeemedPoints } from './redemption.ts';
 import { PROGRAMME_VERSION_MAX } from './replica-documents.ts';
 
@@ -33,6 +35,12 @@ export const EarnedPoints = z.strictObject({
 });
 export type EarnedPoints = z.infer<typeof EarnedPoints>;
 
+/** Of whoever is at the till: a pseudonym the POS makes, so that nobody credits sales of their own shift. */
+export const Shift = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,40}$/)
+  .refine(holdsNoPaymentCard, NO_PAYMENT_CARD);
+
 export const SaleCompleted = z.strictObject({
   kind: z.literal('sale.completed'),
   saleId: Uuid,
@@ -42,6 +50,7 @@ export const SaleCompleted = z.strictObject({
   customer: SaleCustomer.nullable(),
   earned: EarnedPoints,
   redeemed: RedeemedPoints.optional().describe('What was paid with points'),
+  shift: Shift.optional(),
 });
 
 export const SaleVoided = z.strictObject({
@@ -80,11 +89,25 @@ export const SaleReturned = z.strictObject({
     .describe('Points taken back as the till showed them; null when it did not have the sale'),
 });
 
+/** A sale without a customer is claimed for one by the code on its receipt; the server says whether it counts. */
+export const SaleClaimed = z.strictObject({
+  kind: z.literal('sale.claimed'),
+  claimId: Uuid,
+  saleId: Uuid,
+  storeId: StoreId,
+  at: InstantMs,
+  customer: SaleCustomer,
+  code: z.string().regex(RECEIPT_CODE_PATTERN),
+  shift: Shift.optional(),
+});
+export type SaleClaimed = z.infer<typeof SaleClaimed>;
+
 /** Everything a till can put into its journal. */
 export const Transaction = z.discriminatedUnion('kind', [
   SaleCompleted,
   SaleVoided,
   SaleReturned,
+  SaleClaimed,
   CredentialLinked,
   CredentialUnlinked,
 ]);
@@ -104,6 +127,8 @@ export function subjectOf(transaction: Transaction): string {
     // A sale may be returned in many parts; each is an entry of its own.
     case 'sale.returned':
       return transaction.returnId;
+    case 'sale.claimed':
+      return transaction.claimId;
     case 'credential.linked':
     case 'credential.unlinked':
       return transaction.linkId;

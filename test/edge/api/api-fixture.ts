@@ -15,6 +15,7 @@ import { LocalApi } from '../../../edge/api/local-api.ts';
 import type { LocalApiOptions } from '../../../edge/api/local-api.ts';
 import type { IdentifiedNews, TillNews, TillPort } from '../../../edge/api/till-port.ts';
 import type { Journal } from '../../../edge/journal/journal.ts';
+import { ReceiptClaims } from '../../../edge/sale/claims.ts';
 import { Redemptions } from '../../../edge/sale/redemptions.ts';
 import { Returns } from '../../../edge/sale/returns.ts';
 import { ReaderClaims } from '../../../edge/pass-through/reader-claims.ts';
@@ -90,6 +91,14 @@ export async function openApi(
   });
   const till: TillPort = {
     redemptions,
+    receiptClaims: new ReceiptClaims({
+      journal,
+      store: journal.openSales,
+      identified: (id) => sales.identified(id),
+      storeId: 'store-1',
+      clock,
+      random: new SeededRandom(35),
+    }),
     returns,
     till: 'till-1',
     store: 'store-1',
