@@ -64,6 +64,7 @@ import { Allowances } from './redemption/allowances.ts';
 import { Reservations } from './redemption/reservations.ts';
 import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
+import { OfficeClaims } from './intake/office-claims.ts';
 import { Quarantine } from './intake/quarantine.ts';
 import { TillStates } from './intake/till-states.ts';
 import { loadApiToken, loadKeys, SERVER_USER, serverToken, tillToken } from './keys.ts';
@@ -262,7 +263,11 @@ async function compose(
           bankCardRoutes(new BankCards({ ...services, indexer, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
           ledgerRoutes(database, customers),
-          correctionRoutes(database, customers, { clock, onCommitted: committing.onCommitted }),
+          correctionRoutes(database, customers, {
+            claims: new OfficeClaims({ database, clock, ...committing }),
+            clock,
+            onCommitted: committing.onCommitted,
+          }),
           reportRoutes(database, clock),
           programmeRoutes(database, publisher, clock),
           snapshotRoutes({ database, tickets, clock }),

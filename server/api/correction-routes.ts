@@ -5,6 +5,7 @@ import { Uuid } from '../../sync/contract/ids.ts';
 import { holdsNoPaymentCard, NO_PAYMENT_CARD } from '../../sync/contract/plain-text.ts';
 import type { Customers } from '../customers/customers.ts';
 import type { Database } from '../database/database.ts';
+import type { OfficeClaims } from '../intake/office-claims.ts';
 import { adjust } from '../ledger/adjust.ts';
 import { mergeCustomers } from '../ledger/merge-customers.ts';
 import type { ApiInstance } from './api.ts';
@@ -38,7 +39,15 @@ const Done = z.strictObject({ verdict: z.enum(['created', 'exists']) });
 export function correctionRoutes(
   database: Database,
   customers: Customers,
-  { clock, onCommitted }: { readonly clock: Clock; readonly onCommitted: () => void },
+  {
+    claims,
+    clock,
+    onCommitted,
+  }: {
+    readonly claims: Pick<OfficeClaims, 'claim'>;
+    readonly clock: Clock;
+    readonly onCommitted: () => void;
+  },
 ) {
   return (app: ApiInstance): void => {
     app.route({
@@ -66,6 +75,30 @@ export function correctionRoutes(
           case 'refused':
             throw new StammkundeError(outcome.code, 'nothing was taken');
         }
+      },
+    });
+
+    app.route({
+      method: 'POST',
+      url: '/v1/customers/:id/receipts',
+      schema: {
+        summary: 'Credit a sale without a customer, by the code on its receipt',
+        params: Id,
+        body: z.strictObject({
+          claimId: Uuid.toLowerCase().describe('Made by the caller, so that the call can be repeated'),
+          code: z.string().min(1).max(64),
+        }),
+        response: {
+          200: z.strictObject({
+            state: z.enum(['posted', 'waiting']).describe('waiting: the sale has not arrived yet'),
+          }),
+          default: ErrorBody,
+        },
+      },
+      handler: async (request) => {
+        const { id } = await customers.get(request.params.id);
+        const { claimId, code } = request.body;
+        return { state: await claims.claim(claimId, code, id) };
       },
     });
 

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Database } from '../../server/database/database.ts';
 import { commitBatches } from '../../server/intake/commit-batches.ts';
+import { OfficeClaims } from '../../server/intake/office-claims.ts';
 import { unclaimedAccount } from '../../server/ledger/accounts.ts';
 import { singleForm } from '../../sync/contract/blind-index.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
@@ -147,6 +148,31 @@ export function lateCreditSuite(database: () => Database): void {
     till.undo(sale);
     await commit(till);
     expect(await world.member(customer)).toBe(0);
+  });
+
+  test('the customer service credits a receipt once, and says why not', async () => {
+    const office = new OfficeClaims({
+      database: database(),
+      clock: world.clock,
+      indexer: singleForm,
+      controller: 'test',
+      receiptKeyOf: keyOf,
+      onCommitted: () => {},
+    });
+    world.clock.setWallClock(AT + HOUR);
+    const sale = sell();
+    const claimId = world.id();
+    expect(await office.claim(claimId, codeOf(sale), customer)).toBe('waiting');
+    await commit(till);
+    expect(await office.claim(claimId, codeOf(sale), customer)).toBe('posted');
+    expect(await world.member(customer)).toBe(20);
+    const refusal = (code: string): unknown => expect.objectContaining({ code });
+    await expect(office.claim(world.id(), codeOf(sale), customer)).rejects.toEqual(refusal('LATE_TAKEN'));
+    await expect(office.claim(world.id(), 'x', customer)).rejects.toEqual(refusal('LATE_CODE'));
+    const other = await world.customer();
+    await expect(office.claim(world.id(), codeOf(sell()), other)).rejects.toEqual(
+      refusal('CUSTOMER_NOT_FOUND'),
+    );
   });
 
   test('a claim with a card that nobody has waits with it, and is taken back from there', async () => {
