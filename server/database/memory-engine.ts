@@ -16,6 +16,7 @@ import { establishEpoch } from './epoch.ts';
 import { migrate } from './migrate.ts';
 import { numberParsers } from './postgres.ts';
 import { PreparedStatements } from './prepared-statements.ts';
+import { TableChanges } from './table-changes.ts';
 import type { Tables } from './tables.ts';
 
 /** Transactions that may be prepared at once, by who simulates writers beside the one connection. */
@@ -64,9 +65,10 @@ export class MemoryEngine implements Closable {
   readonly #pglite: PGlite;
   readonly #prepared: PreparedStatements;
   readonly #turn = new Turn();
+  /** What may have changed since. */
+  readonly changes = new TableChanges();
   #tables: readonly string[] = [];
   #sequences: readonly string[] = [];
-  #writes = 0;
 
   private constructor(pglite: PGlite) {
     this.#pglite = pglite;
@@ -87,11 +89,6 @@ export class MemoryEngine implements Closable {
     await migrate(engine.session().db, ports);
     await engine.#keepBeginning();
     return engine;
-  }
-
-  /** Grows with everything that may have changed something. */
-  get writes(): number {
-    return this.#writes;
   }
 
   /** Runs a statement past all gates, when no transaction is under way. */
@@ -120,8 +117,9 @@ export class MemoryEngine implements Closable {
 
   /** Like {@link query}, also within whatever transaction is under way. */
   async peek<T>(sql: string): Promise<readonly T[]> {
-    const { rows } = await this.#pglite.query<T>(sql);
-    return rows;
+    const { rows } = await this.#prepared.query(sql, []);
+    // As with query.
+    return rows as T[];
   }
 
   session(gate: StatementGate = openGate): EngineSession {
@@ -158,7 +156,7 @@ export class MemoryEngine implements Closable {
       ${names.map((name) => `insert into public."${name}" overriding system value select * from beginning."${name}";`).join('\n')}
       set session_replication_role = origin;
       ${this.#sequences.map((name) => `alter sequence public."${name}" restart;`).join('\n')}`);
-    this.#writes += 1;
+    this.changes.carriedOut('truncate');
     return establishEpoch(this.session().db, { ...ports, restored: false });
   }
 
@@ -181,7 +179,7 @@ export class MemoryEngine implements Closable {
   }
 
   async #run({ sql, parameters }: Statement): Promise<StatementResult> {
-    if (mayChange(sql)) this.#writes += 1;
+    this.changes.carriedOut(sql);
     return IS_PREPARED.test(sql)
       ? this.#prepared.query(sql, parameters)
       : this.#pglite.query(sql, [...parameters]);
@@ -190,13 +188,6 @@ export class MemoryEngine implements Closable {
 
 /** What is asked again and again, and keeps its meaning while tables keep their columns. */
 const IS_PREPARED = /^\s*(?:select|with|insert|update|delete|\(|begin$|commit$|rollback$)/i;
-const ASKS = /^\s*(?:select|with|\()/i;
-const CHANGES = /\b(?:insert|update|delete|nextval|advisory)\b/i;
-
-/** Whether a statement may change something, or waits for others: true when in doubt. */
-export function mayChange(sql: string): boolean {
-  return !ASKS.test(sql) || CHANGES.test(sql);
-}
 
 /** One after the other, in the order in which they asked. */
 class Turn {

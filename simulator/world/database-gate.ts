@@ -1,4 +1,4 @@
-import { mayChange } from '../../server/database/memory-engine.ts';
+import { onlyAsks } from '../../server/database/table-changes.ts';
 import type { Random } from '../../foundation/random.ts';
 import type {
   MemoryEngine,
@@ -9,6 +9,7 @@ import type {
 
 /** Answers kept of what is asked again and again while nothing changes. */
 const KEPT_MAX = 64;
+const MOVES_MARKS = /update till_progress/;
 
 /**
  * A connection that may fail: the database may be away, also after it has committed and before it says so, and the
@@ -17,12 +18,13 @@ const KEPT_MAX = 64;
 export class DatabaseGate {
   readonly #engine: MemoryEngine;
   readonly #random: Random;
-  readonly #kept = new Map<string, { readonly writes: number; readonly result: StatementResult }>();
+  readonly #kept = new Map<string, { readonly before: number; readonly result: StatementResult }>();
+  #movedMarks = false;
   away = false;
   /** Counts down with each statement; at 0 the process is killed. */
   killAfterStatements: number | undefined;
   onKill: () => void = () => {};
-  /** Told after each commit. */
+  /** Told after each commit that moved a journal's mark. */
   onCommit: () => Promise<void> = () => Promise.resolve();
   /** Changes statements, for mutants. */
   rewrite: (statement: Statement) => Statement = (statement) => statement;
@@ -41,7 +43,11 @@ export class DatabaseGate {
     if (this.seesNothing(asked)) return { rows: [] };
     const statement = this.rewrite(asked);
     const result = await this.#read(statement, carryOut);
-    if (statement.sql === 'commit') await this.onCommit();
+    if (MOVES_MARKS.test(statement.sql)) this.#movedMarks = true;
+    if (statement.sql === 'commit' && this.#movedMarks) {
+      this.#movedMarks = false;
+      await this.onCommit();
+    }
     if (isKilled) return this.#kill();
     // Committed or not, who asked cannot know.
     if (this.away) throw refused();
@@ -53,14 +59,15 @@ export class DatabaseGate {
     carryOut: (statement: Statement) => Promise<StatementResult>,
   ): Promise<StatementResult> {
     const { sql, parameters, inTransaction } = statement;
-    if (inTransaction || mayChange(sql)) return carryOut(statement);
+    if (inTransaction || !onlyAsks(sql)) return carryOut(statement);
     const key = `${sql}\0${JSON.stringify(parameters)}`;
-    const { writes } = this.#engine;
+    const { changes } = this.#engine;
+    const before = changes.before(sql);
     const kept = this.#kept.get(key);
-    if (kept !== undefined && kept.writes === writes) return kept.result;
+    if (kept !== undefined && kept.before === before) return kept.result;
     const result = await carryOut(statement);
     if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
-    this.#kept.set(key, { writes: this.#engine.writes, result });
+    this.#kept.set(key, { before, result });
     return result;
   }
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asError } from '../../foundation/errors.ts';
@@ -28,6 +28,8 @@ import { ProcessClock, WorldTime } from './world-time.ts';
 import { WorldWorker } from './world-worker.ts';
 
 const TENANT = 'world';
+/** Where there is one, files need no real disk: what a disk does is simulated. */
+const MEMORY_FOLDER = '/dev/shm';
 const HOUR_MS = 3_600_000;
 /** When every world begins: a Monday morning. */
 const STARTED_AT = Date.UTC(2026, 10, 23, 7);
@@ -96,7 +98,9 @@ export class Worlds {
 
   /** The same options give the same trace, byte for byte. */
   async run(options: WorldOptions): Promise<WorldResult> {
-    const folder = mkdtempSync(join(tmpdir(), 'stammkunde-world-'));
+    const folder = mkdtempSync(
+      join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), 'stammkunde-world-'),
+    );
     const restore = options.mutant === 'dropped-unique-key' ? await dropUniqueKeys(this.#engine) : undefined;
     try {
       return await runWorld(this.#engine, folder, options);
