@@ -16,7 +16,13 @@ import { LookupAnswer } from '../sync/contract/lookup.ts';
 import { CredentialLinked, CredentialUnlinked } from '../sync/contract/link.ts';
 import { FeedUrgent, JournalBatch, Receipt, Request, TillState } from '../sync/contract/messages.ts';
 import { replicaCollections } from '../sync/contract/replica-documents.ts';
-import { SaleClaimed, SaleCompleted, SaleCustomer, SaleReturned, SaleVoided } from '../sync/contract/transaction.ts';
+import {
+  SaleClaimed,
+  SaleCompleted,
+  SaleCustomer,
+  SaleReturned,
+  SaleVoided,
+} from '../sync/contract/transaction.ts';
 
 const Fields = z.record(z.string(), z.record(z.string(), z.string()));
 const DataMap = z.strictObject({
