@@ -2,9 +2,10 @@ import { parseArgs } from 'node:util';
 import { SystemClock } from '../foundation/clock.ts';
 import { withDeadline } from '../foundation/deadline.ts';
 import { asError, StammkundeError } from '../foundation/errors.ts';
-import { createLog } from '../foundation/log.ts';
+import { createLog, silentLog } from '../foundation/log.ts';
 import { SystemRandom } from '../foundation/random.ts';
 import { TillId } from '../sync/contract/ids.ts';
+import { tellAudit } from './audit-command.ts';
 import { readServerConfig } from './config.ts';
 import type { ServerConfig } from './config.ts';
 import { Database } from './database/database.ts';
@@ -15,6 +16,9 @@ const USAGE = `stammkunde-server --config FILE                   run
 stammkunde-server --config FILE --check-config    check the configuration and end
 stammkunde-server keys --config FILE              create missing key files, print the public key's path
 stammkunde-server restored --config FILE          after a backup was put back: all tills load their replicas again
+stammkunde-server audit [--till TILL] [--json] --config FILE
+                                                  recompute journals and ledger; ends with 0 when sound, 1 when
+                                                  something differs, 2 when it could not look
 stammkunde-server till-token TILL --config FILE   print the token of a till
 `;
 
@@ -53,6 +57,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return 0;
     case 'restored':
       return renewEpoch(config);
+    case 'audit':
+      return audit(config, values);
     case 'till-token':
       say(tillToken(loadKeys(config.keys).secret, config.tenant, readTillName(till)));
       return 0;
@@ -89,6 +95,20 @@ async function renewEpoch(config: ServerConfig): Promise<number> {
   return 0;
 }
 
+async function audit(
+  config: ServerConfig,
+  { till, json = false }: { readonly till?: string | undefined; readonly json?: boolean | undefined },
+): Promise<number> {
+  const asked = till === undefined ? undefined : readTillName(till);
+  const told = await tellAudit(
+    config.database,
+    { clock, random, log: silentLog },
+    { till: asked, asJson: json },
+  );
+  say(told.text);
+  return told.sound ? 0 : 1;
+}
+
 function nextSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -109,6 +129,8 @@ function readArguments(argv: readonly string[]) {
       options: {
         config: { type: 'string' },
         'check-config': { type: 'boolean' },
+        till: { type: 'string' },
+        json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -128,7 +150,8 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   process.stderr.write(`stammkunde-server: ${asError(error).message}\n`);
-  process.exitCode = 1;
+  // Of an audit, 1 says that something differs.
+  process.exitCode = process.argv.slice(2).includes('audit') ? 2 : 1;
 }
 // Timers of libraries must not keep a process that has ended its work.
 process.exit();

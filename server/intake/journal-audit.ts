@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import { AuditWalk } from '../../sync/contract/audit.ts';
 import type { AuditBlock, AuditEntry, Misfit } from '../../sync/contract/audit.ts';
 import { genesisHash } from '../../sync/contract/journal-entry.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
+import { REDACTED_INDEX } from '../customers/redact-indexes.ts';
 import type { Queries } from '../database/database.ts';
 
 /** Rows in memory at once; each may have a million characters. */
@@ -13,6 +15,11 @@ export interface JournalAudit {
   readonly blocks: readonly AuditBlock[];
   /** The first entry that does not fit what stands before it, in this stretch. */
   readonly misfit: Misfit | null;
+}
+
+/** The text of an entry as its hash covers it; null where it is kept elsewhere, or a card in it was erased. */
+export function sealedText(body: RawBuilder<unknown>): RawBuilder<string | null> {
+  return sql`case when ${body} <> '' and position(${`"index":"${REDACTED_INDEX}"`} in ${body}) = 0 then ${body} end`;
 }
 
 /**
@@ -62,7 +69,7 @@ async function readPage(
   toSeq: number,
 ): Promise<readonly AuditEntry[]> {
   const { rows } = await sql<AuditEntry>`
-    select seq, id, at, prev_hash as "prevHash", hash, nullif(body, '') as body from till_journal
+    select seq, id, at, prev_hash as "prevHash", hash, ${sealedText(sql`body`)} as body from till_journal
     where till = ${owner.till} and incarnation = ${owner.incarnation}::uuid
       and seq > ${afterSeq}::bigint and seq <= ${toSeq}::bigint
     order by seq limit ${PAGE}::bigint`.execute(db);

@@ -4,6 +4,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
+import { SystemClock } from '../../foundation/clock.ts';
+import { silentLog } from '../../foundation/log.ts';
+import { SystemRandom } from '../../foundation/random.ts';
+import { Database } from '../../server/database/database.ts';
 import { ServerFolder } from './server-folder.ts';
 
 const program = new URL('../../bin/stammkunde-server.js', import.meta.url).pathname;
@@ -65,6 +69,27 @@ test('after a backup was put back, the data gets a new epoch, each time it is to
     epochs.push(/^epoch ([0-9a-f-]{36}): all tills will load their replicas again\n$/.exec(out)?.[1]);
   }
   expect(new Set([...epochs, undefined]).size).toBe(3);
+});
+
+test('an audit ends with 0 when sound, 1 when something differs, 2 when it cannot look', async () => {
+  const sound = await run('audit', '--json', '--config', config);
+  expect(sound).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(sound.out)).toMatchObject({ sound: true, first: null, journals: 0, entries: 0 });
+
+  const { clock, random } = { clock: new SystemClock(), random: new SystemRandom() };
+  const database = await Database.open(folder.config.database, { clock, random, log: silentLog });
+  await database.db.insertInto('ledger_account').values({ id: 'adjust:nothing', balance: 3 }).execute();
+  await database.close();
+  const differs = await run('audit', '--config', config);
+  expect(differs).toMatchObject({ code: 1, err: '' });
+  expect(differs.out).toContain(
+    'differs: account adjust:nothing: has the balance 3, its postings add up to 0',
+  );
+  expect(await run('audit', '--till', 'till-1', '--config', config)).toMatchObject({ code: 0 });
+
+  for (const args of [['--config', '/nowhere.yaml'], ['--till', 'Till', '--config', config], []]) {
+    expect(await run('audit', ...args)).toMatchObject({ code: 2, out: '' });
+  }
 });
 
 test('it says when it is ready, keeps a second one off its data, and ends cleanly when told to', async () => {
