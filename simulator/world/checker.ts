@@ -69,7 +69,15 @@ async function checkToldSales(
       )
     ).map(({ key, count }) => [key, Number(count)]),
   );
-  return poses.flatMap(({ told }) =>
+  const returned = poses.flatMap(({ toldReturns }) =>
+    toldReturns.flatMap(({ till, returnId, saleId }) => {
+      const count = posted.get(`return:${returnId}`) ?? 0;
+      return count === 1
+        ? []
+        : [`what ${till} was told to take back of ${saleId} is in the ledger ${count} times`];
+    }),
+  );
+  const sold = poses.flatMap(({ told }) =>
     told.flatMap(({ kind, till, saleId, entry }) => {
       const at = byId.get(entry.id) ?? [];
       const what = `the ${kind} sale ${saleId} of ${till}`;
@@ -83,6 +91,7 @@ async function checkToldSales(
       return count === 1 ? [] : [`${what} is in the ledger ${count} times`];
     }),
   );
+  return [...sold, ...returned];
 }
 
 /** No holes, and the server's copy of each journal is that of the till. */
@@ -117,13 +126,25 @@ function checkJournals({ tills }: CheckedWorld, stored: readonly StoredEntry[]):
   });
 }
 
+interface StoredTransaction {
+  readonly kind: string;
+  readonly saleId: string;
+  readonly returnId?: string;
+  readonly basket?: { readonly totalMinor: number };
+}
+
 /** Nothing is on the server that no POS wanted. */
 function checkGhosts({ poses }: CheckedWorld, stored: readonly StoredEntry[]): readonly string[] {
   const wanted = new Map(poses.flatMap((pos) => [...pos.wanted]));
   return stored.flatMap(({ body, till, seq }) => {
     // The bodies were checked when they were taken in.
-    const sale = JSON.parse(body) as { saleId: string; kind: string; basket?: { totalMinor: number } };
+    const sale = JSON.parse(body) as StoredTransaction;
     const order = wanted.get(sale.saleId);
+    if (sale.kind === 'sale.returned') {
+      return order?.returns.get(sale.returnId ?? '') === till
+        ? []
+        : [`entry ${seq} of ${till} is a return nobody made`];
+    }
     if (order === undefined || order.till !== till) return [`entry ${seq} of ${till} is a sale nobody made`];
     if (sale.kind === 'sale.voided')
       return order.voids ? [] : [`entry ${seq} of ${till} voids what nobody voided`];
@@ -149,8 +170,9 @@ async function checkLedger({ engine, db, poses, indexer }: CheckedWorld): Promis
   for (const { told, wanted } of poses) {
     const voided = new Set(told.filter(({ kind }) => kind === 'voided').map(({ saleId }) => saleId));
     for (const { kind, saleId } of told) {
-      const { card, basket } = wanted.get(saleId) ?? {};
+      const { card, basket, returns } = wanted.get(saleId) ?? {};
       if (kind !== 'completed' || voided.has(saleId) || card === undefined || basket === undefined) continue;
+      if (returns !== undefined && returns.size > 0) continue;
       const index = indexer.index(card.kind, card.number);
       const owner = owners.get(index);
       const account = owner === undefined || owner === null ? unclaimedAccount(index) : memberAccount(owner);

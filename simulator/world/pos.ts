@@ -13,6 +13,8 @@ import type { TillProcess, WorldTill } from './world-till.ts';
 
 /** How often a POS asks again that was not answered, ms. */
 const AGAIN_MS = 5_000;
+/** Shares of the sales that are voided, and brought back. */
+const [VOIDED, RETURNED] = [0.08, 0.12];
 
 /** What a POS was told, and keeps in a book that no fault reaches. */
 export interface Told {
@@ -22,6 +24,13 @@ export interface Told {
   readonly entry: { readonly seq: number; readonly id: string; readonly hash: string };
 }
 
+/** Goods that a till said it has taken back, maybe another one than sold them. */
+export interface ToldReturn {
+  readonly till: string;
+  readonly returnId: string;
+  readonly saleId: string;
+}
+
 /** What a POS wanted, told or not. */
 export interface Wanted {
   readonly till: string;
@@ -29,12 +38,16 @@ export interface Wanted {
   readonly basket: Basket;
   readonly card: CardNumber | undefined;
   voids: boolean;
+  /** All of it is brought back, piece by piece, by return id. */
+  readonly returns: Map<string, string>;
 }
 
 export interface PosPorts {
   readonly time: WorldTime;
   readonly random: Random;
   readonly till: WorldTill;
+  /** Where goods can be brought back. */
+  readonly tills: readonly WorldTill[];
   readonly cards: readonly CardNumber[];
   /** Between customers on average, ms. */
   readonly customerEveryMs: number;
@@ -44,6 +57,7 @@ export interface PosPorts {
 /** The point of sale: sells, asks again until it is answered, and remembers what it was told. */
 export class Pos {
   readonly told: Told[] = [];
+  readonly toldReturns: ToldReturn[] = [];
   readonly wanted = new Map<string, Wanted>();
   readonly #ports: PosPorts;
   readonly #clock: ProcessClock;
@@ -85,17 +99,45 @@ export class Pos {
     const card = random.next() < 0.8 ? cards[Math.floor(random.next() * cards.length)] : undefined;
     const saleId = uuidV7(time.startedAt + time.nowMs, random);
     const basket = basketOf(random);
-    const wanted: Wanted = { till: till.name, saleId, basket, card, voids: false };
+    const wanted: Wanted = { till: till.name, saleId, basket, card, voids: false, returns: new Map() };
     this.wanted.set(saleId, wanted);
     while (!(await this.#ring(wanted))) {
       // The till knows nothing of the sale any more: it is rung up again.
       this.#ports.tell(`${till.name} has lost the open sale ${saleId}`);
     }
-    if (random.next() < 0.08) {
+    const after = random.next();
+    if (after < VOIDED) {
       wanted.voids = true;
       await this.#pause(20_000);
       const view = await this.#ask((process) => process.sales.void(saleId));
       if (view !== undefined) this.#note('voided', view);
+    } else if (after < VOIDED + RETURNED) {
+      await this.#bringBack(wanted);
+    }
+  }
+
+  /** Everything, in pieces, in any order, at any till: also before the sale has reached the server. */
+  async #bringBack({ saleId, basket, returns }: Wanted): Promise<void> {
+    const { random, tills, time, tell } = this.#ports;
+    const pieces = basket.lines
+      .flatMap(({ id: lineId, quantityMilli }) => {
+        const part = Math.floor(random.next() * quantityMilli);
+        const parts = part === 0 || random.next() < 0.5 ? [quantityMilli] : [part, quantityMilli - part];
+        return parts.map((each) => ({ lineId, quantityMilli: each, order: random.next() }));
+      })
+      .sort((a, b) => a.order - b.order);
+    for (const { lineId, quantityMilli } of pieces) {
+      await this.#pause(30_000);
+      const till = tills[Math.floor(random.next() * tills.length)] ?? this.#ports.till;
+      const returnId = uuidV7(time.startedAt + time.nowMs, random);
+      returns.set(returnId, till.name);
+      await this.#ask(
+        (process) => process.returns.take({ returnId, saleId, lines: [{ lineId, quantityMilli }] }),
+        undefined,
+        till,
+      );
+      this.toldReturns.push({ till: till.name, returnId, saleId });
+      tell(`${till.name} told returned ${returnId} of ${saleId}`);
     }
   }
 
@@ -124,9 +166,13 @@ export class Pos {
   }
 
   /** Asks until it is answered. Undefined when the till does not know what is asked about. */
-  async #ask<T>(question: (process: TillProcess) => T, known?: 'SALE_CLOSED'): Promise<T | undefined> {
+  async #ask<T>(
+    question: (process: TillProcess) => T,
+    known?: 'SALE_CLOSED',
+    till: WorldTill = this.#ports.till,
+  ): Promise<T | undefined> {
     for (;;) {
-      const { process } = this.#ports.till;
+      const { process } = till;
       try {
         if (process !== undefined) return question(process);
       } catch (error) {
@@ -138,7 +184,7 @@ export class Pos {
           isFault(error, 'DATA_UNWRITABLE') ||
           isFault(error, 'JRN_FULL');
         if (!isPassing) throw error;
-        this.#ports.tell(`${this.#ports.till.name} refuses: ${isFault(error) ? error.code : 'killed'}`);
+        this.#ports.tell(`${till.name} refuses: ${isFault(error) ? error.code : 'killed'}`);
       }
       await sleep(this.#clock, AGAIN_MS);
     }

@@ -4,6 +4,7 @@ import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { Identifier } from '../../edge/identification/identifier.ts';
 import { Journal } from '../../edge/journal/journal.ts';
+import { Returns } from '../../edge/sale/returns.ts';
 import { Sales } from '../../edge/sale/sales.ts';
 import type { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import { JournalBatch } from '../../sync/contract/messages.ts';
@@ -43,6 +44,7 @@ export type KillKind = 'kill' | 'power' | 'torn';
 /** The daemon while it runs. */
 export interface TillProcess {
   readonly sales: Sales;
+  readonly returns: Returns;
   readonly identifier: Identifier;
   readonly journal: Journal;
 }
@@ -211,9 +213,10 @@ export class WorldTill {
         storeId: store,
         currency: 'EUR',
       });
+      const returns = new Returns({ journal, store: journal.openSales, storeId: store, clock, random });
       const identifier = new Identifier({ indexer, replica, rules: replica.rules, clock });
       journal.onAppended(() => link.journalGrew());
-      this.#running = { clock, bus, journal, sales, identifier, link, replica };
+      this.#running = { clock, bus, journal, sales, returns, identifier, link, replica };
       this.#starting = undefined;
       replica.follow(link);
       tell(`${this.name} runs, ${journal.lastSeq} entries, ${journal.unconfirmed} unconfirmed`);

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { StammkundeError } from '../../foundation/errors.ts';
+import { asError, StammkundeError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Random } from '../../foundation/random.ts';
 import { Customers } from '../../server/customers/customers.ts';
@@ -118,6 +118,15 @@ export class WorldWorker {
   /** Somebody at the service desk gives out cards. */
   register(customers: readonly NewCustomer[]): Promise<unknown> {
     return this.#running?.customers.create(customers) ?? Promise.resolve();
+  }
+
+  /** The same in the midst of trouble: it may be refused, or never answered; the desk does not try again. */
+  tryToRegister(customer: NewCustomer): void {
+    const { tell } = this.#ports;
+    this.register([customer]).then(
+      () => tell(`${this.name} was asked to register ${customer.id ?? ''}`),
+      (error: unknown) => tell(`${this.name} does not register: ${asError(error).message}`),
+    );
   }
 
   async #start(): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { asError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import { silentLog } from '../../foundation/log.ts';
-import { SeededRandom } from '../../foundation/random.ts';
+import { SeededRandom, uuidV7 } from '../../foundation/random.ts';
 import { BlindIndexer } from '../../sync/contract/blind-index.ts';
 import { CardSchemes } from '../../sync/contract/card-scheme.ts';
 import { MemoryBroker } from '../../sync/mqtt/memory-broker.ts';
@@ -34,7 +34,7 @@ const HOUR_MS = 3_600_000;
 /** When every world begins: a Monday morning. */
 const STARTED_AT = Date.UTC(2026, 10, 23, 7);
 /** How long a world has to come to rest once all is well, ms of its time. */
-const REST_MS = 4 * HOUR_MS;
+const REST_MS = HOUR_MS;
 /** PKCS #8 of an Ed25519 key (RFC 8410, 7), before its 32 bytes. */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 /** What is told of a world that went wrong. */
@@ -75,6 +75,7 @@ export interface WorldResult {
   readonly lines: number;
   /** What must not be; none is right. */
   readonly wrong: readonly string[];
+  /** Answers of tills: sales, voids, returns. */
   readonly sales: number;
   readonly receipts: number;
   readonly events: number;
@@ -208,6 +209,7 @@ async function runWorld(engine: MemoryEngine, folder: string, options: WorldOpti
         time,
         random: stream(),
         till,
+        tills,
         cards,
         customerEveryMs: options.customerEverySeconds * 1_000,
         tell,
@@ -228,6 +230,14 @@ async function runWorld(engine: MemoryEngine, folder: string, options: WorldOpti
       ),
   });
   for (const pos of poses) pos.run();
+  // Somebody who collected with a card of nobody's becomes a customer in the midst of it.
+  const joins = stream();
+  for (const stranger of strangers) {
+    const id = uuidV7(STARTED_AT, joins);
+    time.schedule(joins.next() * hours * HOUR_MS, () => {
+      for (const worker of workers) worker.tryToRegister(customerOf(id, [], [stranger]));
+    });
+  }
   troubles.begin();
   if (mutant === 'missing-fsync') writeOutNowAndThen(time, tills);
   await time.pass(hours * HOUR_MS);
@@ -248,7 +258,7 @@ async function runWorld(engine: MemoryEngine, folder: string, options: WorldOpti
   const wrong = [...(await checkWorld({ engine, db: session.db, epoch, tills, poses, observer, indexer }))];
   for (const each of poses) if (!each.idle) wrong.push('a POS was not answered to the end');
   for (const each of wrong) tell(`wrong: ${each}`);
-  const sales = poses.reduce((sum, { told }) => sum + told.length, 0);
+  const sales = poses.reduce((sum, { told, toldReturns }) => sum + told.length + toldReturns.length, 0);
   const virtualMs = time.nowMs;
   const digest = trace.digest();
   await stop(tills, workers, time);
