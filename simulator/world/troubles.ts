@@ -74,16 +74,7 @@ export class Troubles {
     this.#on = false;
     this.#weather = FAIR;
     if (!broker.running) broker.start();
-    for (const till of tills) {
-      till.disk.fault = undefined;
-      till.disk.killAfterCalls = undefined;
-      till.wall.aheadMs = 0;
-      till.mend();
-    }
-    for (const worker of workers) {
-      worker.killAfterStatements(Infinity);
-      worker.mend();
-    }
+    for (const each of [...tills, ...workers]) each.leaveInPeace();
   }
 
   #fateOf(): readonly number[] {

@@ -127,6 +127,15 @@ export class WorldTill {
     this.#running?.bus.mend();
   }
 
+  /** Nothing more is going to happen to it. */
+  leaveInPeace(): void {
+    this.disk.fault = undefined;
+    this.disk.killAfterCalls = undefined;
+    this.#killAtPublish = false;
+    this.wall.aheadMs = 0;
+    this.mend();
+  }
+
   resync(): void {
     this.#running?.replica.resync();
   }

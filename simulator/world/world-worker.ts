@@ -94,7 +94,7 @@ export class WorldWorker {
     time.schedule(RESTART_MS.min + random.next() * (RESTART_MS.max - RESTART_MS.min), () => this.start());
   }
 
-  killAfterStatements(count: number): void {
+  killAfterStatements(count: number | undefined): void {
     if (this.#running !== undefined) this.#running.gate.killAfterStatements = count;
   }
 
@@ -113,6 +113,13 @@ export class WorldWorker {
   mend(): void {
     this.#running?.bus.mend();
     this.setAway(false);
+  }
+
+  /** Nothing more is going to happen to it. */
+  leaveInPeace(): void {
+    this.#killAtPublish = false;
+    this.killAfterStatements(undefined);
+    this.mend();
   }
 
   /** Somebody at the service desk gives out cards. */
