@@ -65,7 +65,9 @@ export function auditSuite(database: () => Database): void {
         audit = await auditLedger(tx, only);
         throw over;
       })
-      .catch((error: unknown) => expect(error).toBe(over));
+      .catch((error: unknown) => {
+        if (error !== over) throw error;
+      });
     return audit;
   }
 
@@ -187,15 +189,14 @@ export function auditSuite(database: () => Database): void {
     const audit = await after((tx) =>
       sql`update ledger_account set balance = balance + 5 where id = ${member}`.execute(tx),
     );
-    expect(first(audit)).toMatchObject({
-      account: member,
-      what: expect.stringContaining('its postings add up'),
-    });
+    expect(first(audit)?.account).toBe(member);
+    expect(first(audit)?.what).toContain('its postings add up');
   });
 
   test('points of a customer that were changed are named', async () => {
     const audit = await after((tx) => sql`update customer set points = points - 1`.execute(tx));
-    expect(first(audit)).toMatchObject({ account: member, what: expect.stringContaining('its customer') });
+    expect(first(audit)?.account).toBe(member);
+    expect(first(audit)?.what).toContain('its customer');
   });
 
   test('what is left of a lot, when it was changed, is named', async () => {
@@ -205,7 +206,8 @@ export function auditSuite(database: () => Database): void {
         tx,
       ),
     );
-    expect(first(audit)).toMatchObject({ account: member, what: expect.stringContaining('its lots hold') });
+    expect(first(audit)?.account).toBe(member);
+    expect(first(audit)?.what).toContain('its lots hold');
   });
 
   test('what waits for entries in between is no difference', async () => {
