@@ -1,5 +1,5 @@
 const ASKS = /^\s*(?:select|with|\()/i;
-const WAITS = /\b(?:nextval|advisory|for update)\b/i;
+const WAITS = /\bnextval\b|advisory|\bfor (?:no key )?update\b/i;
 const ENDS = /^\s*(?:begin|commit|rollback)\s*$/i;
 const WRITES_TO = /\b(?:insert\s+into|update|delete\s+from)\s+(?:public\.)?"?([a-z_]+)/gi;
 const READS_FROM = /\b(?:from|join)\s+(?:public\.)?"?([a-z_]+)/gi;
