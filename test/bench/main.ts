@@ -49,6 +49,13 @@ const benches = new Map<
     },
   ],
   [
+    'intake',
+    {
+      usage: '[--sales N] [--customers N] [--workers N,…] [--json]',
+      load: async () => (await import('./intake.ts')).intakeBench,
+    },
+  ],
+  [
     'latency',
     {
       usage: '[--sizes N,…] [--scans N] [--draw]',
