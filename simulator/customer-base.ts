@@ -12,6 +12,8 @@ import type { NewCard, NewCustomer, ServerClient } from './server-client.ts';
 const BATCH = 1_000;
 /** Requests under way at once. */
 const TOGETHER = 8;
+/** Given to those who can show that it is them, so that paying with points can be tried. */
+const WELCOME_POINTS = 1_000;
 
 /**
  * Fills the server with programme, offers and customers through its API, unless they are there.
@@ -52,6 +54,7 @@ export async function importCustomerBase(
   }
   for (const { id, ordinal } of withPhone) {
     await server.enrolDevice(id, phoneOf(ordinal, { tenant: SHOP.tenant, clock, random }).publicKey);
+    await server.givePoints(id, { id, points: WELCOME_POINTS });
   }
   await writeFile(markFile, mark);
 }

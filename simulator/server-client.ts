@@ -98,6 +98,17 @@ export class ServerClient {
     await this.#http.call('POST', `/v1/customers/${customerId}/devices`, Card, { publicKey });
   }
 
+  /** Gives a customer points, once for an id. */
+  async givePoints(
+    customerId: string,
+    gift: { readonly id: string; readonly points: number },
+  ): Promise<void> {
+    await this.#http.call('POST', `/v1/customers/${customerId}/adjustments`, Anything, {
+      ...gift,
+      reason: 'welcome',
+    });
+  }
+
   async blockCustomer(customerId: string): Promise<void> {
     await this.#http.call('PATCH', `/v1/customers/${customerId}`, Anything, { status: 'blocked' });
   }

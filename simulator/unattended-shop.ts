@@ -9,6 +9,7 @@ import { demoProgramme } from './demo-programme.ts';
 import { scannerFrame } from './readers/virtual-scanner.ts';
 import type { PlannedSale } from './sales-plan.ts';
 import { SHOP } from './shop-files.ts';
+import type { TrialBalance } from './server-client.ts';
 import type { Shop } from './shop.ts';
 import type { ShowableCard } from './showable-cards.ts';
 import { READERS } from './readers/counter.ts';
@@ -83,8 +84,9 @@ export class UnattendedShop {
     const events = await shop.events();
     try {
       const day = new UnattendedShop(shop, events, ports);
+      const before = await shop.server.trialBalance();
       await day.#sell(plan);
-      return { report: await day.#close(), differences: day.#differences };
+      return { report: await day.#close(before), differences: day.#differences };
     } finally {
       await events.close();
     }
@@ -198,7 +200,8 @@ export class UnattendedShop {
     }
   }
 
-  async #close(): Promise<DayReport> {
+  /** @param before the ledger before the first sale */
+  async #close(before: TrialBalance): Promise<DayReport> {
     const { server, till } = this.#shop;
     this.#say('waiting until the server has confirmed everything …');
     const unconfirmed = await waitUntil(
@@ -208,13 +211,14 @@ export class UnattendedShop {
     if (unconfirmed > 0) this.#differences.push(`${unconfirmed} entries are not confirmed`);
     const trial = await server.trialBalance();
     await this.#compareJournal();
-    await this.#compareLedger(trial.transactions);
+    await this.#compareLedger(trial.transactions - before.transactions);
     if (!trial.balanced || trial.debits !== trial.credits) {
       this.#differences.push(`the ledger does not balance: debits ${trial.debits}, credits ${trial.credits}`);
     }
     const points = this.#sold.reduce((sum, { sale }) => sum + sale.points.total, 0);
-    if (trial.debits !== points) {
-      this.#differences.push(`the till showed ${points} points, the ledger moved ${trial.debits}`);
+    const moved = trial.debits - before.debits;
+    if (moved !== points) {
+      this.#differences.push(`the till showed ${points} points, the ledger moved ${moved}`);
     }
     return {
       scans: this.#scans,
