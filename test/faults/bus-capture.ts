@@ -8,6 +8,7 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import { asError } from '../../foundation/errors.ts';
 import { verifyStatement } from '../../sync/contract/server-signature.ts';
 import { TENANT } from './fault-shop.ts';
+import { holdsOneOf } from './raw-numbers.ts';
 
 /** A receipt as it passed. */
 export interface SeenReceipt {
@@ -70,8 +71,7 @@ export class BusCapture implements Closable {
 
   #see(topic: string, payload: Buffer): void {
     this.messages += 1;
-    if (this.#numbers.some((number) => payload.includes(number)))
-      this.#complain(`a card’s number is in a message on ${topic}`);
+    if (holdsOneOf(payload, this.#numbers)) this.#complain(`a card’s number is in a message on ${topic}`);
     const till = new RegExp(`/${TENANT}/([a-z0-9-]+)/receipt$`).exec(topic)?.[1];
     if (till === undefined) return;
     try {

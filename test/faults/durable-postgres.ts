@@ -12,20 +12,22 @@ const READY_DEADLINE_MS = 120_000;
 /** A PostgreSQL that syncs what it commits, on a socket of its own, that can be killed and comes back with its data. */
 export class DurablePostgres implements Closable {
   readonly url: string;
+  readonly folder: string;
   readonly #bin: string;
-  readonly #folder: string;
   readonly #account: { readonly uid?: number; readonly gid?: number };
   readonly #clock: Clock;
   #child: ChildProcess | undefined;
+  /** Whether the folder stays when it is closed. */
+  keep = false;
 
   private constructor(bin: string, clock: Clock) {
     this.#bin = bin;
     this.#clock = clock;
     this.#account = unprivileged();
-    this.#folder = mkdtempSync(join(tmpdir(), 'stammkunde-faults-pg-'));
+    this.folder = mkdtempSync(join(tmpdir(), 'stammkunde-faults-pg-'));
     const { uid, gid } = this.#account;
-    if (uid !== undefined && gid !== undefined) chownSync(this.#folder, uid, gid);
-    this.url = `postgres://test@localhost/postgres?host=${encodeURIComponent(this.#folder)}`;
+    if (uid !== undefined && gid !== undefined) chownSync(this.folder, uid, gid);
+    this.url = `postgres://test@localhost/postgres?host=${encodeURIComponent(this.folder)}`;
   }
 
   /** @param settings such as `fsync=off` where it is only the speed that counts */
@@ -54,11 +56,11 @@ export class DurablePostgres implements Closable {
         if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) {
           this.#child = spawn(
             join(this.#bin, 'postgres'),
-            ['-D', this.#data, '-k', this.#folder, '-h', '', ...given],
+            ['-D', this.#data, '-k', this.folder, '-h', '', ...given],
             this.#options,
           );
         }
-        execFileSync(join(this.#bin, 'pg_isready'), ['-h', this.#folder, '-U', 'test', '-t', '5'], {
+        execFileSync(join(this.#bin, 'pg_isready'), ['-h', this.folder, '-U', 'test', '-t', '5'], {
           ...this.#options,
         });
         return true;
@@ -74,7 +76,7 @@ export class DurablePostgres implements Closable {
 
   async close(): Promise<void> {
     await this.#end('SIGINT');
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    if (!this.keep) rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
   async #end(signal: 'SIGKILL' | 'SIGINT'): Promise<void> {
@@ -86,11 +88,11 @@ export class DurablePostgres implements Closable {
   }
 
   get #data(): string {
-    return join(this.#folder, 'data');
+    return join(this.folder, 'data');
   }
 
   get #options() {
-    return { ...this.#account, cwd: this.#folder, stdio: 'ignore' as const };
+    return { ...this.#account, cwd: this.folder, stdio: 'ignore' as const };
   }
 }
 

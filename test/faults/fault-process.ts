@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { sleep } from '../../foundation/clock.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import { waitUntil } from '../../simulator/wait-until.ts';
@@ -23,6 +24,8 @@ export class FaultProcess implements Closable {
   readonly #logPath: string;
   readonly #clock: Clock;
   readonly #isReady: () => Promise<boolean>;
+  readonly #imports: readonly string[];
+  readonly #given: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #cancel: () => void = () => {};
   #wanted = true;
@@ -39,6 +42,10 @@ export class FaultProcess implements Closable {
     readonly logPath: string;
     readonly clock: Clock;
     readonly isReady: () => Promise<boolean>;
+    /** Modules that are loaded before the program. */
+    readonly imports?: readonly string[];
+    /** Added to the environment. */
+    readonly given?: Readonly<Record<string, string>>;
   }) {
     this.name = options.name;
     this.#program = options.program;
@@ -46,6 +53,8 @@ export class FaultProcess implements Closable {
     this.#logPath = options.logPath;
     this.#clock = options.clock;
     this.#isReady = options.isReady;
+    this.#imports = options.imports ?? [];
+    this.#given = options.given ?? {};
     this.#start();
   }
 
@@ -73,6 +82,22 @@ export class FaultProcess implements Closable {
     await gone;
   }
 
+  /** Stands still for a while, as a machine that swaps, and goes on as if nothing had been. */
+  async freeze(forMs: number): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    child.kill('SIGSTOP');
+    await sleep(this.#clock, forMs);
+    child.kill('SIGCONT');
+  }
+
+  /** The opposite of {@link close}. */
+  reopen(): void {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#start();
+  }
+
   async close(): Promise<void> {
     this.#wanted = false;
     this.#cancel();
@@ -92,10 +117,11 @@ export class FaultProcess implements Closable {
       [
         '--import',
         pathToFileURL(projectFile('bin/end-with-parent.js')).href,
+        ...this.#imports.flatMap((path) => ['--import', pathToFileURL(path).href]),
         projectFile(this.#program),
         ...this.#args,
       ],
-      { stdio: ['pipe', log, log], env: { ...process.env, ...this.env } },
+      { stdio: ['pipe', log, log], env: { ...process.env, ...this.#given, ...this.env } },
     );
     closeSync(log);
     child.stdin?.on('error', () => {});

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -24,6 +24,8 @@ import { TestMosquitto } from '../support/mosquitto.ts';
 import { ChaosProxy } from './chaos-proxy.ts';
 import { DurablePostgres } from './durable-postgres.ts';
 import { FaultProcess } from './fault-process.ts';
+import { MUTANT_VARIABLE, MUTATE } from './mutants.ts';
+import type { MutantName } from './mutants.ts';
 import type { Installed } from './requirements.ts';
 
 export const TENANT = 'faults';
@@ -57,6 +59,18 @@ export interface FaultWorker {
   readonly configFile: string;
 }
 
+/** Fills the disk; no part of what is kept of a till. */
+export const FILLER = 'filler';
+
+export interface ShopSize {
+  readonly tills: number;
+  readonly workers: number;
+  /** Whether its files stay. */
+  readonly keep: boolean;
+  /** What the programs are changed to. */
+  readonly mutant: MutantName | undefined;
+}
+
 /** PostgreSQL, Mosquitto, server workers and tills, each a process of its own. */
 export class FaultShop implements Closable {
   readonly folder: string;
@@ -68,10 +82,12 @@ export class FaultShop implements Closable {
   readonly serverTokenFile: string;
   readonly publicKey: string;
   readonly #opened: Opened;
+  readonly #kept: { all: boolean };
 
   private constructor(
-    parts: Omit<{ [K in keyof FaultShop]: FaultShop[K] }, 'close' | 'closeProcesses'>,
+    parts: Omit<{ [K in keyof FaultShop]: FaultShop[K] }, 'close' | 'keepFiles'>,
     opened: Opened,
+    kept: { all: boolean },
   ) {
     this.folder = parts.folder;
     this.postgres = parts.postgres;
@@ -82,19 +98,23 @@ export class FaultShop implements Closable {
     this.serverTokenFile = parts.serverTokenFile;
     this.publicKey = parts.publicKey;
     this.#opened = opened;
+    this.#kept = kept;
   }
 
   static async open(
     installed: Installed,
-    size: { readonly tills: number; readonly workers: number; readonly keep: boolean },
+    size: ShopSize,
     ports: { readonly clock: Clock; readonly random: Random; readonly seeded: Random },
   ): Promise<FaultShop> {
     const opened = new Opened();
     const { clock, random, seeded } = ports;
+    const kept = { all: size.keep };
+    const changed =
+      size.mutant === undefined ? {} : { imports: [MUTATE], given: { [MUTANT_VARIABLE]: size.mutant } };
     try {
       const folder = mkdtempSync(join(tmpdir(), 'stammkunde-faults-'));
       opened.defer(async () => {
-        if (!size.keep) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+        if (!kept.all) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
       });
       const postgres = opened.add(await DurablePostgres.open(installed.postgres, clock));
       const broker = opened.add(await TestMosquitto.open(installed.mosquitto));
@@ -133,6 +153,7 @@ export class FaultShop implements Closable {
             logPath: at(`server-${i}.log`),
             clock,
             isReady: () => client.isWell(),
+            ...changed,
           }),
         );
         workers.push({ process, client, url, configFile });
@@ -151,7 +172,10 @@ export class FaultShop implements Closable {
         mkdirSync(dataFolder, { mode: 0o700 });
         if (hasTinyDisk) {
           execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${TINY_DISK},mode=0700`, 'tmpfs', dataFolder]);
-          opened.defer(async () => void execFileSync('umount', [dataFolder]));
+          opened.defer(() => {
+            if (kept.all) copyFiles(dataFolder, `${dataFolder}-disk`);
+            execFileSync('umount', [dataFolder]);
+          });
         }
         const way = opened.add(await ChaosProxy.open(broker.port, { clock, random: seeded }));
         const port = await freePort(0);
@@ -191,13 +215,14 @@ export class FaultShop implements Closable {
             logPath: at(`${name}.log`),
             clock,
             isReady: async () => (await api.status()).till === name,
+            ...changed,
           }),
         );
         tills.push({ name, process, way, http, api, configFile, dataFolder, hasTinyDisk });
       }
       const publicKey = readFileSync(publicKeyFileOf(keys), 'utf8');
       const parts = { folder, postgres, broker, tills, workers, customers, serverTokenFile, publicKey };
-      const shop = new FaultShop(parts, opened);
+      const shop = new FaultShop(parts, opened, kept);
       for (const { process } of [...workers, ...tills]) await process.ready();
       return shop;
     } catch (error) {
@@ -206,9 +231,19 @@ export class FaultShop implements Closable {
     }
   }
 
+  /** Whatever becomes of it, somebody is going to look at its files. */
+  keepFiles(): void {
+    this.#kept.all = true;
+    this.postgres.keep = true;
+  }
+
   close(): Promise<void> {
     return this.#opened.close();
   }
+}
+
+function copyFiles(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith(FILLER) });
 }
 
 async function fill(client: ServerClient, clock: Clock, random: Random): Promise<readonly KnownCustomer[]> {

@@ -5,6 +5,7 @@ import { sleep } from '../../foundation/clock.ts';
 import { ProgrammerError } from '../../foundation/errors.ts';
 import type { Random } from '../../foundation/random.ts';
 import type { Weather } from './chaos-proxy.ts';
+import { FILLER } from './fault-shop.ts';
 import type { FaultShop, FaultTill } from './fault-shop.ts';
 import type { Installed } from './requirements.ts';
 
@@ -17,6 +18,8 @@ export const faultKinds = [
   'kill-database',
   'kill-till-and-worker',
   'kill-broker-and-database',
+  'freeze-till',
+  'freeze-worker',
   'net-cut',
   'net-half-open',
   'net-slow',
@@ -28,6 +31,33 @@ export const faultKinds = [
   'clock-hour-back',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
+
+/** What a fault is about: two that have nothing in common may happen at once. */
+const ABOUT: Readonly<Record<FaultKind, readonly ('till' | 'worker' | 'broker' | 'database' | 'net')[]>> = {
+  'kill-till': ['till'],
+  'kill-worker': ['worker'],
+  'kill-all-workers': ['worker'],
+  'kill-broker': ['broker'],
+  'kill-database': ['database'],
+  'kill-till-and-worker': ['till', 'worker'],
+  'kill-broker-and-database': ['broker', 'database'],
+  'freeze-till': ['till'],
+  'freeze-worker': ['worker'],
+  'net-cut': ['net'],
+  'net-half-open': ['net'],
+  'net-slow': ['net'],
+  'net-lossy': ['net'],
+  'disk-full': ['till'],
+  'disk-full-and-kill': ['till'],
+  'clock-1970': ['till'],
+  'clock-year-ahead': ['till'],
+  'clock-hour-back': ['till'],
+};
+
+/** Those that may happen while another does. */
+export function besides(kind: FaultKind, kinds: readonly FaultKind[]): readonly FaultKind[] {
+  return kinds.filter((other) => !ABOUT[other].some((thing) => ABOUT[kind].includes(thing)));
+}
 
 const CLOCKS: Partial<Record<FaultKind, string>> = {
   'clock-1970': '@1970-01-01 00:00:10',
@@ -104,6 +134,10 @@ export async function makeFault(kind: FaultKind, shop: FaultShop, ports: FaultPo
       await sleep(clock, lasting);
       await Promise.all([shop.broker.start(), shop.postgres.start()]);
       return;
+    case 'freeze-till':
+    case 'freeze-worker':
+      await sleep(clock, before);
+      return (kind === 'freeze-till' ? till : worker).process.freeze(lasting);
     case 'net-cut':
     case 'net-half-open':
     case 'net-slow':
@@ -160,7 +194,7 @@ function tinyTill(shop: FaultShop): FaultTill {
 }
 
 function fillerOf(till: FaultTill): string {
-  return join(till.dataFolder, 'filler');
+  return join(till.dataFolder, FILLER);
 }
 
 /** To the last block. Memory behind it is a matter of some 48 MB. */
