@@ -56,6 +56,13 @@ const benches = new Map<
     },
   ],
   [
+    'fleet',
+    {
+      usage: '[--tills N] [--customers N] [--every S] [--seconds S] [--broker embedded|mosquitto] [--json]',
+      load: async () => (await import('./fleet.ts')).fleetBench,
+    },
+  ],
+  [
     'latency',
     {
       usage: '[--sizes N,…] [--scans N] [--draw]',
