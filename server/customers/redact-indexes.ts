@@ -9,7 +9,7 @@ import { changeOwnership } from '../ledger/claim.ts';
 function entriesNaming(list: readonly BlindIndex[]): RawBuilder<unknown> {
   return sql`
     select t.id, t.body from till_journal t
-    where substring(t.body from '"index":"([A-Za-z0-9_-]{43})"') = any(${[...list]}::text[]) and t.body like '%"index":"%'
+    where substr(t.body, strpos(t.body, '"index":"') + 9, 43) = any(${[...list]}::text[]) and t.body like '%"index":"%'
     union
     select t.id, t.body from till_journal t
     where cards_named_in(t.body) && ${[...list]}::text[] and t.body like '%"index":"%"index":"%'`;

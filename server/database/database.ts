@@ -46,16 +46,29 @@ const ATTEMPTS = 3;
  */
 export class Database implements Closable {
   readonly db: Queries;
-  /** Names this history of the data: another one after a restore into a new database. */
-  readonly epoch: string;
   readonly #opened: Opened;
   readonly #log: Log;
+  readonly #establish: (() => Promise<string>) | undefined;
+  #epoch: string;
 
-  private constructor(db: Queries, epoch: string, opened: Opened, log: Log) {
+  /** @param establish learns the epoch anew, where another database may come in the place of this one */
+  private constructor(
+    db: Queries,
+    epoch: string,
+    opened: Opened,
+    log: Log,
+    establish?: () => Promise<string>,
+  ) {
     this.db = db;
-    this.epoch = epoch;
+    this.#epoch = epoch;
     this.#opened = opened;
     this.#log = log;
+    this.#establish = establish;
+  }
+
+  /** Names this history of the data: another one after a restore into a new database, or when a standby took over. */
+  get epoch(): string {
+    return this.#epoch;
   }
 
   /**
@@ -75,7 +88,9 @@ export class Database implements Closable {
         const connections = connectForService(source.url, ports);
         opened.defer(() => connections.close());
         await reach(connections.db);
-        return new Database(connections.db, epoch, opened, ports.log);
+        return new Database(connections.db, epoch, opened, ports.log, () =>
+          prepare(source.url, ports, false),
+        );
       }
       const db = await embed(source, ports, opened);
       await reach(db);
@@ -107,6 +122,17 @@ export class Database implements Closable {
         this.#log.info({ event: 'database.taken_back', code: databaseCodeOf(error), attempt });
       }
     }
+  }
+
+  /**
+   * Learns the epoch anew, because another database may have come in the place of the one that was opened.
+   * @returns whether it is another one
+   * @throws StammkundeError DB_UNREACHABLE · DB_MIGRATION · DB_MIGRATION_AWAITED
+   */
+  async learnEpoch(): Promise<boolean> {
+    const before = this.#epoch;
+    this.#epoch = (await this.#establish?.()) ?? before;
+    return this.#epoch !== before;
   }
 
   /** @throws StammkundeError DB_UNREACHABLE */

@@ -7,7 +7,7 @@ import type { DatabaseTransaction, Queries } from './database.ts';
 import type { Tables } from './tables.ts';
 
 /** What tells one database cluster, and one history of it, from another; null where the database does not say. */
-interface Origin {
+export interface Origin {
   /** PostgreSQL's system identifier: another one after a dump was loaded elsewhere. */
   readonly system: string | null;
   /** The write-ahead log's timeline: another one after a restore to a point in time, or a promotion of a standby. */
@@ -23,7 +23,7 @@ const FEED_TABLES = ['credential', 'customer', 'offer', 'programme'] as const sa
  * have not been here yet. Positions of that kind are renewed, or no till would get those rows until the transaction
  * counter had come as far as it was where they came from.
  *
- * It is looked at once, at the start: servers are to be started anew after a restore. What cannot be seen is a restore of
+ * It is looked at at the start, and again when the database has another origin than it had. What cannot be seen is a restore of
  * the embedded database's folder, or of a snapshot of the whole disk: `restored` says it.
  */
 export async function establishEpoch(
@@ -56,7 +56,7 @@ export async function establishEpoch(
   });
 }
 
-async function readOrigin(db: Queries): Promise<Origin> {
+export async function readOrigin(db: Queries): Promise<Origin> {
   // Each for itself, and outside of a transaction: not every database has both, or lets everyone ask.
   const ask = async (query: string): Promise<string | null> => {
     try {

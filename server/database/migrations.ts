@@ -13,6 +13,7 @@ import * as cardsOfEntriesAndTills from './migrations/0012-cards-of-entries-and-
 import * as ledgerLots from './migrations/0013-ledger-lots.ts';
 import * as redemptions from './migrations/0014-redemptions.ts';
 import * as lateCredit from './migrations/0015-late-credit.ts';
+import * as cardOfAnEntry from './migrations/0016-card-of-an-entry.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
 
 /**
@@ -35,4 +36,5 @@ export const migrations: Record<string, Migration> = {
   '0013-ledger-lots': ledgerLots,
   '0014-redemptions': redemptions,
   '0015-late-credit': lateCredit,
+  '0016-card-of-an-entry': cardOfAnEntry,
 };

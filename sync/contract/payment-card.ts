@@ -42,6 +42,7 @@ export function findPaymentCard(
   input: string | Uint8Array,
   context: PaymentCardContext = {},
 ): PaymentCardFinding | undefined {
+  if (typeof input === 'string' && isTooShort(input)) return undefined;
   const finding = find(input, context);
   if (finding !== undefined || typeof input !== 'string') return finding;
   for (const reading of otherReadings(input)) {
@@ -50,6 +51,28 @@ export function findPaymentCard(
   }
   return undefined;
 }
+
+/** The fewest digits of what is found here, however it is written: those of a stripe's number. */
+const DIGITS_MIN = 12;
+
+/**
+ * True when a text has too few digits to be looked at more closely, as nearly all that a basket says. Only printable
+ * ASCII is judged so, in which a number takes at least a character for a digit, also when it is encoded; and no text
+ * with the signs of track 1, which is refused whatever its number.
+ */
+function isTooShort(text: string): boolean {
+  let digits = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e || code === CARET || code === PERCENT_SIGN) return false;
+    if (code >= 0x30 && code <= 0x39) digits += 1;
+    if (digits >= DIGITS_MIN) return false;
+  }
+  return true;
+}
+
+const CARET = 0x5e;
+const PERCENT_SIGN = 0x25;
 
 /** What else a text says to whoever decodes it, or sees no more of it than ink and the digits they know. */
 function* otherReadings(text: string): Generator<string> {

@@ -250,6 +250,39 @@ test('whatever it is given, it neither throws nor says a digit of it', () => {
   );
 });
 
+test('a short text that is not looked at closely is one in which nothing would be found', () => {
+  const part = fc.constantFrom(
+    ';',
+    '%',
+    'B',
+    '^',
+    '=',
+    '?',
+    '5A08',
+    '57',
+    'D',
+    'Z',
+    'W',
+    '%5E',
+    '%42',
+    ' ',
+    '-',
+    '4111',
+    '12',
+  );
+  const text = fc.array(part, { maxLength: 9 }).map((parts) => parts.join(''));
+  const context = fc.record({ symbology: fc.constantFrom(...symbologies, 'typed') });
+  fc.assert(
+    fc.property(text, context, (given, from) => {
+      fc.pre(given.replaceAll(/[^0-9]/g, '').length < 12);
+      // What takes no ink is no part of it, and has every text looked at closely.
+      const closely = findPaymentCard(`${given}\u{ad}`, from);
+      expect(findPaymentCard(given, from) === undefined).toBe(closely === undefined);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
 describe('the brands', () => {
   test('are told by the longest prefix that fits', () => {
     expect(paymentBrand('6759649826438453')).toBe('maestro');
