@@ -29,6 +29,8 @@ const QUEUE_MESSAGES_MAX = 2_000;
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 /** Entries committed in one transaction: enough to be cheap, few enough to be short. */
 const GROUP_ENTRIES = 1_000;
+/** Transactions under way at once: what the next says is read and judged while the database writes the one before. */
+const LANES = 2;
 
 /** While the database is away. */
 const DATABASE_RETRY: RetrySchedule = { firstMs: 200, maxMs: 10_000 };
@@ -51,6 +53,11 @@ export interface IntakePorts {
   readonly indexer?: IndexForms;
   /** The key of a till's receipts; without it none is credited afterwards. */
   readonly receiptKeyOf?: ReceiptKeyOf;
+}
+
+interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
 }
 
 /** How the intake does, for those who watch it. */
@@ -77,15 +84,16 @@ export type IntakeCount =
  * the database.
  *
  * ```
- * bus ─▶ queue (bounded) ─▶ decode ─▶ commit together ─▶ read receipt ─▶ sign, publish
+ * bus ─▶ queue (bounded) ─▶ decode ─▶ commit together ─▶ read receipt ─▶ sign, publish      (two lanes)
  *              │ full                      │ database away: wait, try again
  *              ▼                           │ one batch breaks it: each alone, then each entry alone
  *           dropped; the till sends it again
  * ```
+ * What a till sends is in one lane at a time, in the order in which it came.
  */
 export class Intake implements Closable {
   readonly #ports: IntakePorts;
-  readonly #queue: { readonly topic: string; readonly payload: Uint8Array }[] = [];
+  #queue: Message[] = [];
   readonly #closing = new AbortController();
   readonly #counts: Record<IntakeCount, number> = {
     created: 0,
@@ -99,7 +107,9 @@ export class Intake implements Closable {
   };
   #queuedBytes = 0;
   #stalled = false;
-  #running: Promise<void> | undefined;
+  readonly #lanes = new Set<Promise<void>>();
+  /** Topics of what the lanes have; what else they bring waits. */
+  readonly #inLanes = new Set<string>();
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
@@ -119,49 +129,71 @@ export class Intake implements Closable {
     }
     this.#queue.push({ topic, payload });
     this.#queuedBytes += payload.length;
-    this.#running ??= this.#work();
+    this.#openLane();
   }
 
   /** Resolves when nothing waits. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#lanes.size > 0) await Promise.all(this.#lanes);
   }
 
   /** Takes nothing more, finishes what it has begun, and leaves the rest to be sent again. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#queue.length = 0;
+    this.#queue = [];
     await this.idle();
   }
 
+  #openLane(): void {
+    if (this.#lanes.size >= LANES) return;
+    const lane = this.#work().finally(() => {
+      this.#lanes.delete(lane);
+      // What came in while the last step failed must not wait for the next message.
+      if (this.#hasNext() && !this.#closing.signal.aborted) this.#openLane();
+    });
+    this.#lanes.add(lane);
+  }
+
+  /** Never rejects. */
   async #work(): Promise<void> {
     // Whatever arrives in the same tick is taken together.
     await Promise.resolve();
-    try {
-      while (this.#queue.length > 0) await this.#takeIn(this.#nextGroup());
-    } catch (error) {
-      if (!this.#closing.signal.aborted) {
-        this.#ports.log.error({ event: 'intake.failed', error: asError(error) });
+    while (this.#hasNext()) {
+      const messages = this.#nextGroup();
+      try {
+        await this.#takeIn(messages.flatMap(({ batch }) => batch));
+      } catch (error) {
+        if (!this.#closing.signal.aborted) {
+          this.#ports.log.error({ event: 'intake.failed', error: asError(error) });
+        }
+        return;
+      } finally {
+        for (const { topic } of messages) this.#inLanes.delete(topic);
       }
-    } finally {
-      this.#running = undefined;
-      // What came in while the last step failed must not wait for the next message.
-      if (this.#queue.length > 0 && !this.#closing.signal.aborted) this.#running = this.#work();
     }
   }
 
-  #nextGroup(): readonly JournalBatch[] {
-    const group: JournalBatch[] = [];
+  #hasNext(): boolean {
+    return this.#queue.some(({ topic }) => !this.#inLanes.has(topic));
+  }
+
+  #nextGroup(): readonly { readonly topic: string; readonly batch: JournalBatch }[] {
+    const group: { topic: string; batch: JournalBatch }[] = [];
+    const waiting: Message[] = [];
     let entries = 0;
-    while (entries < GROUP_ENTRIES) {
-      const message = this.#queue.shift();
-      if (message === undefined) break;
+    for (const message of this.#queue) {
+      if (entries >= GROUP_ENTRIES || this.#inLanes.has(message.topic)) {
+        waiting.push(message);
+        continue;
+      }
       this.#queuedBytes -= message.payload.length;
       const batch = this.#read(message.topic, message.payload);
       if (batch === undefined) continue;
-      group.push(batch);
+      group.push({ topic: message.topic, batch });
       entries += batch.entries.length;
     }
+    this.#queue = waiting;
+    for (const { topic } of group) this.#inLanes.add(topic);
     return group;
   }
 
@@ -311,6 +343,8 @@ export class Intake implements Closable {
     outcome: readonly (readonly Judgement[])[],
   ): Promise<void> {
     const { database, topics, statements, bus, clock, log } = this.#ports;
+    // Taken before it is read: of two servers that answer the same till, the one that read later must look later.
+    const serverTime = clock.now();
     const committed = await this.#withDatabase(() => readCommitted(database.db, distinctOwners(group)));
     for (const [i, batch] of group.entries()) {
       const standing = committed.get(journalKey(batch));
@@ -320,7 +354,7 @@ export class Intake implements Closable {
           incarnation: batch.incarnation,
           ...standing,
           verdicts: (outcome[i] ?? []).map(verdictOf),
-          serverTime: clock.now(),
+          serverTime,
         }),
       );
       // Not awaited: a till that cannot be reached sends again and is answered again. It never rejects.

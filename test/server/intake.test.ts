@@ -1,7 +1,7 @@
 // The intake between bus and database: what is acknowledged, what is dropped, what happens when either is away.
 import { generateKeyPairSync } from 'node:crypto';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { StammkundeError } from '../../foundation/errors.ts';
 import type { LogFields } from '../../foundation/log.ts';
 import { silentLog } from '../../foundation/log.ts';
@@ -76,11 +76,17 @@ function flaky(away: () => Error | undefined): Database {
     const error = away();
     return error === undefined ? database.transaction(work) : Promise.reject(error);
   };
-  return Object.assign(Object.create(database) as Database, {
-    db: database.db,
-    epoch: database.epoch,
-    transaction,
-  });
+  return instead(transaction);
+}
+
+/** The real database with other transactions. */
+function instead(transaction: Database['transaction']): Database {
+  // An object of the database's own shape, with three of its members said anew.
+  return Object.create(database, {
+    db: { value: database.db },
+    epoch: { value: database.epoch },
+    transaction: { value: transaction },
+  }) as Database;
 }
 
 test('each batch is answered with a signed receipt of what is committed', async () => {
@@ -125,6 +131,37 @@ test('nothing is acknowledged while the database is away; once it is back, all i
   await settle();
   expect(receiptsOf(one)).toMatchObject([{ contiguous: 3 }]);
   expect(intake.status).toMatchObject({ stalled: false });
+});
+
+test('while one transaction takes its time the next is begun, but none with what the same till sends', async () => {
+  const held: (() => void)[] = [];
+  const slow = instead(async (work) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    return database.transaction(work);
+  });
+  const intake = openIntake(slow);
+  const [one, other, third] = [till(), till(), till()];
+  intake.offer(topics.journal(one.till), encode(one.batch(1, 1)));
+  await settle();
+  intake.offer(topics.journal(one.till), encode(one.batch(2, 3)));
+  await settle();
+  expect(held).toHaveLength(1);
+  intake.offer(topics.journal(other.till), encode(other.batch()));
+  await settle();
+  expect(held).toHaveLength(2);
+  intake.offer(topics.journal(third.till), encode(third.batch()));
+  await settle();
+  expect([held.length, intake.status.waiting]).toEqual([2, 2]);
+  held[1]?.();
+  await vi.waitFor(() => expect(held).toHaveLength(3));
+  expect(intake.status.waiting).toBe(1);
+  held[0]?.();
+  await vi.waitFor(() => expect(held).toHaveLength(4));
+  for (const go of held) go();
+  await intake.idle();
+  await settle();
+  expect(receiptsOf(one).map(({ contiguous }) => contiguous)).toEqual([1, 3]);
+  expect([receiptsOf(other), receiptsOf(third)]).toMatchObject([[{ contiguous: 3 }], [{ contiguous: 3 }]]);
 });
 
 test('a batch that breaks the transaction is left out, and the others are taken in', async () => {
