@@ -352,6 +352,7 @@ export class Till implements Closable {
           server: link.status.connected ? 'connected' : 'disconnected',
           unconfirmed: journal.unconfirmed,
           diverged: link.status.upload.state === 'diverged',
+          unanswered: link.status.upload.unanswered,
           replica: {
             ready: caughtUpAt !== null,
             customers: replica.count('customers'),

@@ -215,6 +215,10 @@ export const errorCodes = {
     'Stop; keep the file; call support',
   ],
   JRN_FULL: ['The journal holds its limit of unconfirmed entries', 'Restore the connection to the server'],
+  JRN_UNANSWERED: [
+    'Entries were sent again and again, and no server confirmed them; they are kept',
+    'See that a server runs, and that the broker lets this till publish on its journal and read its receipts',
+  ],
   JRN_DIVERGED: [
     'The server holds another entry under this till’s sequence',
     'A copied or restored disk: the entries wait in quarantine; stop the till and let it rejoin, docs/journal.md',
@@ -317,6 +321,10 @@ export const errorCodes = {
     'Check network and broker; the till keeps working',
   ],
   BUS_TIMEOUT: ['The broker or server did not answer in time', 'It is tried again by itself'],
+  BUS_FORBIDDEN: [
+    'The broker does not take what this till publishes',
+    'Check the broker’s access list: a till publishes on journal, request and state below its own name',
+  ],
   BUS_REFUSED: ['The broker refused the connection', 'Check credentials and client id'],
   REQ_REFUSED: [
     'The server refused what the till asked, for a reason this program does not know',

@@ -36,7 +36,14 @@ export const ServerConfig = z.strictObject({
           port: Port.describe('Port to listen on; 0 takes any free one'),
         }),
       }),
-      MqttConfig,
+      MqttConfig.safeExtend({
+        shared: z
+          .boolean()
+          .default(true)
+          .describe(
+            'Each message of a till goes to one of all servers, by a shared subscription. false for a broker without them, which can have one server only',
+          ),
+      }),
     ])
     .describe('Either the embedded broker or another one by address'),
   http: z.strictObject({
@@ -90,6 +97,11 @@ export const ServerConfig = z.strictObject({
         ),
     })
     .prefault({}),
+  worker: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be of letters, digits, ".", "_" and "-"')
+    .optional()
+    .describe('Name of this server among several, for people; absent: its host and process'),
   logLevel: z.enum(logLevels).default('info'),
 });
 export type ServerConfig = Frozen<z.infer<typeof ServerConfig>>;

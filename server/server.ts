@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../foundation/clock.ts';
 import { withDeadline } from '../foundation/deadline.ts';
@@ -14,7 +15,7 @@ import { BlindIndexer, identifierKeyName } from '../sync/contract/blind-index.ts
 import type { TillId } from '../sync/contract/ids.ts';
 import type { Question } from '../sync/contract/messages.ts';
 import { receiptKey } from '../sync/contract/receipt-code.ts';
-import { ANY_TILL, topicsOf } from '../sync/contract/topics.ts';
+import { ANY_TILL, sharedFilter, topicsOf } from '../sync/contract/topics.ts';
 import { MqttConfig } from '../sync/mqtt/config.ts';
 import { MqttBus } from '../sync/mqtt/mqtt-bus.ts';
 import { Api } from './api/api.ts';
@@ -44,6 +45,7 @@ import { Customers } from './customers/customers.ts';
 import { Erasures } from './customers/erasures.ts';
 import { CardLookup } from './customers/lookup.ts';
 import { Database } from './database/database.ts';
+import { EpochWatch } from './database/epoch-watch.ts';
 import { AppCodes } from './devices/app-codes.ts';
 import { Devices } from './devices/devices.ts';
 import { RotatingCodes } from './devices/rotating-codes.ts';
@@ -214,17 +216,35 @@ async function compose(
   const wipes = new WipeOrders({ ...shared, bus: outbox, random });
   const states = new TillStates({ ...shared, onStored: (stored) => wipes.reported(stored) });
 
-  const { openBus, url: brokerUrl } = await prepareBroker(config, keys, ports, opened);
+  const { openBus, url: brokerUrl, shared: isShared } = await prepareBroker(config, keys, ports, opened);
+  const one = isShared ? sharedFilter : (filter: string): string => filter;
   bus = opened.add(
     await openBus({
       subscriptions: [
-        { filter: topics.journal(ANY_TILL), onMessage: (topic, payload) => intake.offer(topic, payload) },
-        { filter: topics.request(ANY_TILL), onMessage: (topic, payload) => responder.offer(topic, payload) },
+        {
+          filter: one(topics.journal(ANY_TILL)),
+          onMessage: (topic, payload) => intake.offer(topic, payload),
+        },
+        {
+          filter: one(topics.request(ANY_TILL)),
+          onMessage: (topic, payload) => responder.offer(topic, payload),
+        },
+        // Each server hears them: a shared subscription is not given what a broker retained, nor a last will that came
+        // while no server was there.
         { filter: topics.state(ANY_TILL), onMessage: (topic, payload) => states.offer(topic, payload) },
+        ...(isShared
+          ? [
+              {
+                filter: topics.feedHead,
+                onMessage: (_topic: string, payload: Uint8Array) => publisher?.heard(payload),
+              },
+            ]
+          : []),
       ],
     }),
   );
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
+  opened.add(new EpochWatch({ database, clock, log, onNewEpoch: () => publisher?.changed() }));
   opened.add(new FeedKeeper({ database, clock, log, indexer, tombstoneDays: config.replica.tombstoneDays }));
   opened.add(new LedgerKeeper({ database, clock, log, reservations, onCommitted: committing.onCommitted }));
   for (const consumer of [wipes, states, responder, intake]) opened.add(consumer);
@@ -250,7 +270,8 @@ async function compose(
   );
   const services = { database, cardNumbers, changes: publisher satisfies Changes, clock, random };
   const customers = new Customers(services);
-  const health = healthOf({ database, bus, intake, responder, publisher, clock });
+  const worker = config.worker ?? `${hostname()}-${process.pid}`;
+  const health = healthOf({ worker, database, bus, intake, responder, publisher, clock });
   const api = opened.add(
     await Api.open(
       { host: config.http.host, port: config.http.port, token },
@@ -279,8 +300,15 @@ async function compose(
       },
     ),
   );
-  log.info({ event: 'server.ready', api: api.url, broker: brokerUrl, epoch: database.epoch });
+  log.info({ event: 'server.ready', worker, api: api.url, broker: brokerUrl, epoch: database.epoch });
   return make(api.url, brokerUrl);
+}
+
+interface PreparedBroker {
+  readonly openBus: (opening: BusOpening) => Promise<Bus>;
+  readonly url: string | undefined;
+  /** Whether other servers may be at the same broker. */
+  readonly shared: boolean;
 }
 
 /** How to open the bus: on a broker handed in, a configured one, or our own, which is started first. */
@@ -289,11 +317,15 @@ async function prepareBroker(
   keys: ServerKeys,
   ports: ServerPorts,
   opened: Opened,
-): Promise<{ readonly openBus: (opening: BusOpening) => Promise<Bus>; readonly url: string | undefined }> {
-  if (ports.openBus !== undefined) return { openBus: ports.openBus, url: undefined };
+): Promise<PreparedBroker> {
+  if (ports.openBus !== undefined) return { openBus: ports.openBus, url: undefined, shared: false };
   const { broker } = config;
   if (!('embedded' in broker)) {
-    return { openBus: (opening) => MqttBus.open(broker, { ...ports, ...opening }), url: broker.url };
+    return {
+      openBus: (opening) => MqttBus.open(broker, { ...ports, ...opening }),
+      url: broker.url,
+      shared: broker.shared,
+    };
   }
   const { host, port } = broker.embedded;
   const embedded = opened.add(
@@ -307,7 +339,11 @@ async function prepareBroker(
     username: SERVER_USER,
     passwordFile: writeOwnToken(config, keys),
   });
-  return { openBus: (opening) => MqttBus.open(mqtt, { ...ports, ...opening }), url: mqtt.url };
+  return {
+    openBus: (opening) => MqttBus.open(mqtt, { ...ports, ...opening }),
+    url: mqtt.url,
+    shared: false,
+  };
 }
 
 /** The server's token for its own broker, in a file as any client has it. */
@@ -330,6 +366,7 @@ function reachable(host: string): string {
 }
 
 function healthOf(parts: {
+  readonly worker: string;
   readonly database: Database;
   readonly bus: Bus;
   readonly intake: Intake;
@@ -337,7 +374,7 @@ function healthOf(parts: {
   readonly publisher: FeedPublisher;
   readonly clock: Clock;
 }): () => Promise<Health> {
-  const { database, bus, intake, responder, publisher, clock } = parts;
+  const { worker, database, bus, intake, responder, publisher, clock } = parts;
   return async () => {
     const ping = withDeadline(database.ping(), {
       clock,
@@ -353,6 +390,7 @@ function healthOf(parts: {
     const heads = publisher.heads?.heads;
     return {
       well: databaseWell && bus.connected && !stalled,
+      worker,
       database: databaseWell,
       broker: bus.connected,
       intake: { waiting, stalled, counts: { ...counts } },

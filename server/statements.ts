@@ -1,8 +1,9 @@
+import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { z } from 'zod';
 import type { Clock } from '../foundation/clock.ts';
-import { StammkundeError } from '../foundation/errors.ts';
-import { signStatement } from '../sync/contract/server-signature.ts';
+import { isFault, StammkundeError } from '../foundation/errors.ts';
+import { ALL_TILLS, signStatement, verifyStatement } from '../sync/contract/server-signature.ts';
 import type { serverBodies, ServerBodyKind } from '../sync/contract/messages.ts';
 import type { Database } from './database/database.ts';
 
@@ -24,12 +25,21 @@ export interface StatementPorts {
 }
 
 /**
+ * What a till takes only when it is newer than the last it took. With several servers each of these gets its version from
+ * the database itself: out of blocks, a server that began long ago would be overtaken by one that began later, and not
+ * be heard again.
+ */
+const ORDERED: ReadonlySet<ServerBodyKind> = new Set<ServerBodyKind>(['command', 'urgent', 'head']);
+
+/**
  * Signs what the server says. Versions grow with every statement, also across restarts, when the clock was set back and
- * when the database was: they are taken from small blocks, each set aside in the database before its first is used.
+ * when the database was. Those of receipts and answers are taken from small blocks, each set aside in the database before
+ * its first is used; what is ordered among all servers has each version set aside for itself.
  */
 export class Statements {
   readonly #database: Database;
   readonly #key: KeyObject;
+  readonly #publicKey: KeyObject;
   readonly #clock: Clock;
   readonly #aside: number;
   /** The last version used. */
@@ -41,6 +51,7 @@ export class Statements {
   constructor(database: Database, { clock, signingKey, versionsAside = VERSIONS_ASIDE }: StatementPorts) {
     this.#database = database;
     this.#key = signingKey;
+    this.#publicKey = createPublicKey(signingKey);
     this.#clock = clock;
     this.#aside = versionsAside;
   }
@@ -54,19 +65,42 @@ export class Statements {
     to: string,
     body: z.infer<(typeof serverBodies)[K]>,
   ): Promise<Buffer> {
+    const version = ORDERED.has(kind) ? (await this.#setAside(1)) + 1 : await this.#next();
+    return signStatement({ to, kind, version, expiresAt: this.#clock.now() + VALID_MS, body }, this.#key);
+  }
+
+  /** What a server with the same key, perhaps this one, said to all tills; undefined when it was none. */
+  readOwn<K extends ServerBodyKind>(
+    kind: K,
+    payload: Uint8Array,
+  ): z.infer<(typeof serverBodies)[K]> | undefined {
+    try {
+      const [publicKey, now] = [this.#publicKey, this.#clock.now()];
+      return verifyStatement(payload, { kind, till: ALL_TILLS, publicKey, now }).body;
+    } catch (error) {
+      if (isFault(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #next(): Promise<number> {
     while (this.#version >= this.#limit) {
       this.#reserving ??= this.#reserve().finally(() => (this.#reserving = undefined));
       await this.#reserving;
     }
     this.#version += 1;
-    return signStatement(
-      { to, kind, version: this.#version, expiresAt: this.#clock.now() + VALID_MS, body },
-      this.#key,
-    );
+    return this.#version;
   }
 
   async #reserve(): Promise<void> {
-    const first = await this.#database.transaction(async (tx) => {
+    const first = await this.#setAside(this.#aside);
+    this.#version = first;
+    this.#limit = first + this.#aside;
+  }
+
+  /** Sets versions aside that no other server uses, and later ones only get greater. @returns the one before the first */
+  #setAside(count: number): Promise<number> {
+    return this.#database.transaction(async (tx) => {
       // The row must stand before it can be locked: two servers at their first start would both begin at nothing.
       await tx
         .insertInto('server_meta')
@@ -80,17 +114,15 @@ export class Statements {
         .forUpdate()
         .executeTakeFirstOrThrow();
       const start = Math.max(Number(row.value), Math.floor(this.#clock.now() * VERSIONS_PER_MS));
-      if (!Number.isSafeInteger(start + this.#aside)) {
+      if (!Number.isSafeInteger(start + count)) {
         throw new StammkundeError('SIGN_EXHAUSTED', `no version of statements is left after ${row.value}`);
       }
       await tx
         .updateTable('server_meta')
-        .set({ value: String(start + this.#aside) })
+        .set({ value: String(start + count) })
         .where('name', '=', 'statement_version')
         .execute();
       return start;
     });
-    this.#version = first;
-    this.#limit = first + this.#aside;
   }
 }

@@ -12,7 +12,9 @@ export type PublishOutcome =
   /** The deadline passed; it may arrive nevertheless. */
   | 'timeout'
   /** Too much is under way already; nothing was sent. */
-  | 'full';
+  | 'full'
+  /** The broker says that it does not take this, over MQTT 5 alone: MQTT 3.1.1 has no word for it. */
+  | 'refused';
 
 export interface PublishOptions {
   /** 0: at most once · 1: at least once, as far as the broker. */

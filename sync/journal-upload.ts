@@ -1,5 +1,6 @@
 import { sleep } from '../foundation/clock.ts';
 import type { Clock, Instant } from '../foundation/clock.ts';
+import type { ErrorCode } from '../foundation/error-codes.ts';
 import { asError } from '../foundation/errors.ts';
 import type { Closable } from '../foundation/lifecycle.ts';
 import type { Log } from '../foundation/log.ts';
@@ -49,10 +50,14 @@ export interface UploadStatus {
   readonly conflicts: number;
   readonly refused: number;
   readonly lastReceiptAt: Instant | null;
+  /** Entries were sent again and again over a connection that stands, and no receipt came back. */
+  readonly unanswered: boolean;
 }
 
 /** Receipts wait here for the loop; when it is full the oldest goes, for the newest says more. */
 const INBOX_MAX = 64;
+/** Sendings without a receipt, each after a longer wait, before somebody is told: a minute, with the usual waits. */
+const UNANSWERED_AFTER = 3;
 /** Quarantined entries remembered, so that each is reported once. */
 const REPORTED_MAX = 1_000;
 
@@ -92,6 +97,7 @@ export class JournalUpload implements Closable {
   #newestServerTime: Instant = 0;
   #regressedAtMs = -Infinity;
   #lastReceiptAt: Instant | null = null;
+  #unanswered = false;
 
   constructor(options: {
     readonly journal: UploadJournal;
@@ -139,6 +145,7 @@ export class JournalUpload implements Closable {
       conflicts: this.#conflicts,
       refused: this.#refused,
       lastReceiptAt: this.#lastReceiptAt,
+      unanswered: this.#unanswered,
     };
   }
 
@@ -215,6 +222,7 @@ export class JournalUpload implements Closable {
     }
     for (;;) {
       const due = this.#window.takeDue(this.#clock.monotonicMs());
+      if (this.#window.attempts >= UNANSWERED_AFTER) this.#complain('JRN_UNANSWERED');
       const from = due.kind === 'again' ? due.from : this.#window.nextSeq;
       if (from === undefined || from > this.#journal.lastSeq) return;
       const limit = due.kind === 'again' ? due.to - due.from + 1 : this.#limits.batchEntries;
@@ -250,9 +258,20 @@ export class JournalUpload implements Closable {
     const { till, incarnation } = this.#journal.owner;
     const batch: JournalBatch = { till, incarnation, entries: [...entries] };
     bus.publish(this.#topics.journal(till), encode(batch), { qos: 1 }).then(
-      (outcome) => this.#log.debug({ event: 'upload.published', outcome, entries: entries.length }),
+      (outcome) => {
+        this.#log.debug({ event: 'upload.published', outcome, entries: entries.length });
+        if (outcome === 'refused') this.#complain('BUS_FORBIDDEN');
+      },
       (error: unknown) => this.#log.error({ event: 'upload.publish-failed', error: asError(error) }),
     );
+  }
+
+  /** A broker that drops what a till may not publish acknowledges it all the same (MQTT 3.1.1, 3.3.5). */
+  #complain(code: ErrorCode): void {
+    if (this.#unanswered) return;
+    this.#unanswered = true;
+    this.#log.error({ event: 'upload.unanswered', code, unconfirmed: this.status.unconfirmed });
+    this.#onChange();
   }
 
   #readReceipts(): void {
@@ -281,6 +300,8 @@ export class JournalUpload implements Closable {
       return;
     }
     this.#lastReceiptAt = this.#clock.now();
+    if (this.#unanswered) this.#log.info({ event: 'upload.answered' });
+    this.#unanswered = false;
     const nowMs = this.#clock.monotonicMs();
     if (receipt.contiguous >= this.#window.acked) {
       this.#journal.confirm(receipt.contiguous, receipt.serverTime);

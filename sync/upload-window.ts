@@ -68,6 +68,11 @@ export class UploadWindow {
     return this.#acked;
   }
 
+  /** How often everything was sent again since anything was heard. */
+  get attempts(): number {
+    return this.#attempt;
+  }
+
   /** The first entry to send, or undefined while enough is under way. */
   get nextSeq(): number | undefined {
     const window = this.#attempt === 0 ? this.#limits.windowBatches : 1;

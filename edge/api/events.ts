@@ -101,6 +101,12 @@ export const SyncView = z.strictObject({
     .describe(
       'The server holds another journal under this till’s name: sales are kept here and wait for support',
     ),
+  unanswered: z
+    .boolean()
+    .optional()
+    .describe(
+      'Entries were sent again and again and no server confirmed them: JRN_UNANSWERED or BUS_FORBIDDEN in the log',
+    ),
   replica: z.strictObject({
     ready: z.boolean(),
     customers: z.int(),

@@ -4,6 +4,7 @@ import type { ApiInstance } from './api.ts';
 /** How the server is, for a watchdog and for the page that shows whether all is well. */
 export const Health = z.strictObject({
   well: z.boolean(),
+  worker: z.string().describe('Which of several servers answers'),
   database: z.boolean(),
   broker: z.boolean(),
   intake: z.strictObject({

@@ -46,10 +46,14 @@ const ATTEMPTS = 3;
  */
 export class Database implements Closable {
   readonly db: Queries;
+  /**
+   * Names this history of the data: another one after a restore into a new database, or when a standby took over. Set
+   * here alone, by {@link learnEpoch}.
+   */
+  epoch: string;
   readonly #opened: Opened;
   readonly #log: Log;
   readonly #establish: (() => Promise<string>) | undefined;
-  #epoch: string;
 
   /** @param establish learns the epoch anew, where another database may come in the place of this one */
   private constructor(
@@ -60,15 +64,10 @@ export class Database implements Closable {
     establish?: () => Promise<string>,
   ) {
     this.db = db;
-    this.#epoch = epoch;
+    this.epoch = epoch;
     this.#opened = opened;
     this.#log = log;
     this.#establish = establish;
-  }
-
-  /** Names this history of the data: another one after a restore into a new database, or when a standby took over. */
-  get epoch(): string {
-    return this.#epoch;
   }
 
   /**
@@ -130,9 +129,9 @@ export class Database implements Closable {
    * @throws StammkundeError DB_UNREACHABLE · DB_MIGRATION · DB_MIGRATION_AWAITED
    */
   async learnEpoch(): Promise<boolean> {
-    const before = this.#epoch;
-    this.#epoch = (await this.#establish?.()) ?? before;
-    return this.#epoch !== before;
+    const before = this.epoch;
+    this.epoch = (await this.#establish?.()) ?? before;
+    return this.epoch !== before;
   }
 
   /** @throws StammkundeError DB_UNREACHABLE */

@@ -4,6 +4,7 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Bus } from '../../sync/bus.ts';
 import type { FeedHead } from '../../sync/contract/feed.ts';
+import { replicaCollectionNames } from '../../sync/contract/replica-documents.ts';
 import type { FeedUrgent } from '../../sync/contract/messages.ts';
 import { ALL_TILLS } from '../../sync/contract/server-signature.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
@@ -25,12 +26,16 @@ export interface FeedPublisherPorts {
   readonly log: Log;
 }
 
-/** Tells all tills where the feed stands, whenever it moved, and at once what cannot wait for the feed. */
+/**
+ * Tells all tills where the feed stands, whenever it moved, and at once what cannot wait for the feed. Of several servers
+ * that see the same, one tells it: each hears what the others told.
+ */
 export class FeedPublisher implements Closable {
   readonly #ports: FeedPublisherPorts;
   readonly #stopListening: () => void;
   #cancel: () => void = () => {};
   #dueMs = Infinity;
+  /** What the broker has retained, as far as is known. */
   #published: string | undefined;
   #heads: FeedHead | undefined;
   #publishing: Promise<void> | undefined;
@@ -50,6 +55,12 @@ export class FeedPublisher implements Closable {
   /** Where the feed stood when last looked at; undefined before the first look. */
   get heads(): FeedHead | undefined {
     return this.#heads;
+  }
+
+  /** What any server told on the topic of the heads, this one too: the broker's order is what tills have heard last. */
+  heard(payload: Uint8Array): void {
+    const head = this.#ports.statements.readOwn('head', payload);
+    if (head !== undefined) this.#published = textOf(head);
   }
 
   /** To be called after each commit that changed something tills replicate. */
@@ -97,7 +108,7 @@ export class FeedPublisher implements Closable {
     try {
       const heads = await readFeedHeads(database.db, database.epoch);
       this.#heads = heads;
-      const text = JSON.stringify(heads);
+      const text = textOf(heads);
       if (text === this.#published || !bus.connected) return;
       const statement = await statements.sign('head', ALL_TILLS, heads);
       const outcome = await bus.publish(topics.feedHead, statement, { qos: 1, retain: true });
@@ -106,4 +117,10 @@ export class FeedPublisher implements Closable {
       log.warn({ event: 'feed.look_failed', error: asError(error) });
     }
   }
+}
+
+function textOf({ heads }: FeedHead): string {
+  return replicaCollectionNames
+    .map((name) => `${heads[name].epoch}/${heads[name].xid}/${heads[name].seq}`)
+    .join(' ');
 }

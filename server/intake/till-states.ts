@@ -43,8 +43,11 @@ export class TillStates implements Closable {
       const state = decode(payload, TillState);
       assertOwnTopic(this.#ports.topics, topic, state.till);
       const waiting = this.#waiting.get(state.till);
-      const older = waiting?.incarnation === state.incarnation && state.session < waiting.session;
-      if (older || (waiting === undefined && this.#waiting.size >= WAITING_MAX)) return;
+      if (
+        (waiting !== undefined && isOutdated(state, waiting)) ||
+        (waiting === undefined && this.#waiting.size >= WAITING_MAX)
+      )
+        return;
       this.#waiting.set(state.till, state);
     } catch (error) {
       const till = this.#ports.topics.tillOf(topic);
@@ -75,6 +78,12 @@ export class TillStates implements Closable {
   }
 }
 
+/** Whether a till said more since. The end of a session is its last word, in whatever order several servers hear it. */
+function isOutdated(state: TillState, known: TillState): boolean {
+  if (state.incarnation !== known.incarnation) return false;
+  return state.session < known.session || (state.session === known.session && state.online && !known.online);
+}
+
 async function storeStates(db: Queries, states: readonly TillState[], now: number): Promise<void> {
   if (states.length === 0) return;
   await sql`
@@ -88,7 +97,9 @@ async function storeStates(db: Queries, states: readonly TillState[], now: numbe
     on conflict (till) do update set incarnation = excluded.incarnation, session = excluded.session,
       online = excluded.online, at = excluded.at, version = excluded.version,
       health = coalesce(excluded.health, s.health), received_at = excluded.received_at
-    where s.incarnation <> excluded.incarnation or s.session <= excluded.session`.execute(db);
+    where s.incarnation <> excluded.incarnation or s.session < excluded.session
+      or (s.session = excluded.session and s.online and (s.online, s.at, s.health)
+          is distinct from (excluded.online, excluded.at, coalesce(excluded.health, s.health)))`.execute(db);
 }
 
 export interface TillReport {

@@ -3,6 +3,14 @@ import type { TenantId, TillId } from './ids.ts';
 /** In place of a till's name in a subscription of the server. */
 export const ANY_TILL = '+';
 
+/** The server's workers, as one subscriber of a broker with shared subscriptions. */
+const SHARE_GROUP = 'stammkunde-servers';
+
+/** A filter whose messages go to one worker each (MQTT 5, 4.8.2; brokers offer it to MQTT 3.1.1 as well). */
+export function sharedFilter(filter: string): string {
+  return `$share/${SHARE_GROUP}/${filter}`;
+}
+
 /** Version of topics and payloads; a change that older programs cannot read raises it. */
 export const WIRE_VERSION = 1;
 

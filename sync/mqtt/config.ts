@@ -30,6 +30,12 @@ export const MqttConfig = z
       .describe(
         'PEM file of the authorities the broker’s certificate is checked against, in place of the usual ones',
       ),
+    protocolVersion: z
+      .union([z.literal(4), z.literal(5)])
+      .default(4)
+      .describe(
+        '4 is MQTT 3.1.1, which every broker speaks, the embedded one included. With 5 a broker says why it does not take a message',
+      ),
     keepaliveSeconds: z
       .int()
       .min(1)
@@ -69,7 +75,7 @@ export const MqttConfig = z
 export type MqttConfig = z.infer<typeof MqttConfig>;
 
 /** The same broker, with its files where `at` says they are. */
-export function withAbsolutePaths(broker: MqttConfig, at: (path: string) => string): MqttConfig {
+export function withAbsolutePaths<B extends MqttConfig>(broker: B, at: (path: string) => string): B {
   const { passwordFile, caFile } = broker;
   return {
     ...broker,

@@ -24,7 +24,7 @@ export interface MqttBusDependencies extends BusOpening {
 }
 
 /**
- * The bus over MQTT 3.1.1. Each connection is made anew, with a clean session: nothing rests on what a broker
+ * The bus over MQTT 3.1.1 or 5. Each connection is made anew, with a clean session: nothing rests on what a broker
  * remembers, and nothing is queued while it is away.
  */
 export class MqttBus implements Bus {
@@ -109,6 +109,7 @@ export class MqttBus implements Bus {
       {
         url: this.#config.url,
         clientId: this.#clientId,
+        protocolVersion: this.#config.protocolVersion,
         keepaliveSeconds: this.#config.keepaliveSeconds,
         connectTimeoutMs: this.#config.connectTimeoutMs,
         publishTimeoutMs: this.#config.publishTimeoutMs,

@@ -15,6 +15,8 @@ export interface ConnectionSettings {
   readonly username?: string;
   readonly password?: string;
   readonly ca?: Buffer;
+  /** 4: MQTT 3.1.1 · 5: MQTT 5. */
+  readonly protocolVersion: 4 | 5;
   readonly keepaliveSeconds: number;
   readonly connectTimeoutMs: number;
   readonly publishTimeoutMs: number;
@@ -31,10 +33,15 @@ export interface ConnectionEvents {
   onEnded(reason: EndReason): void;
 }
 
-/** CONNACK return codes that mean "not you", as opposed to "not now" (MQTT 3.1.1, 3.2.2.3). */
-const REFUSED_CODES: readonly number[] = [1, 2, 4, 5];
-/** A granted QoS of 0x80 is a refusal (MQTT 3.1.1, 3.9.3). */
-const SUBACK_FAILURE = 0x80;
+/**
+ * What a broker answers that means "not you", as opposed to "not now": CONNACK return codes of MQTT 3.1.1 (3.2.2.3), and
+ * reason codes of MQTT 5 (2.4): version, client id, password, not authorised, banned, way of authentication.
+ */
+const REFUSED_CODES: readonly number[] = [1, 2, 4, 5, 0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c];
+/** What is granted from here on is a refusal (MQTT 3.1.1, 3.9.3; MQTT 5, 3.9.3 and 3.4.2.1). */
+const FAILURE = 0x80;
+/** Largest packet a broker may hand on over MQTT 5: what no server and no till ever sends. */
+const PACKET_BYTES_MAX = 8 * 1024 * 1024;
 /** Publishes under way at most, and their bytes; beyond that the outcome is `full`. */
 const PENDING_MAX = 1_000;
 const PENDING_MAX_BYTES = 32 * 1024 * 1024;
@@ -73,6 +80,10 @@ export class MqttConnection {
       this.#lastError = error;
       if (!this.#client.connected) this.#end(reasonOf(error));
     });
+    // MQTT 5, 3.14: the broker says why it lets go.
+    this.#client.on('disconnect', ({ reasonCode = 0 }) => {
+      this.#lastError ??= new Error(`sent away by the broker (0x${reasonCode.toString(16)})`);
+    });
     this.#client.on('close', () => this.#end(reasonOf(this.#lastError)));
     this.#client.on('connect', () => this.#subscribe());
     this.#cancelJoinDeadline = clock.schedule(settings.connectTimeoutMs, () => {
@@ -106,7 +117,7 @@ export class MqttConnection {
       });
       const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
       this.#client.publish(topic, bytes, { qos: options.qos, retain: options.retain ?? false }, (error) =>
-        settle(error === undefined || error === null ? 'sent' : 'offline'),
+        settle(error === undefined || error === null ? 'sent' : isRefusal(error) ? 'refused' : 'offline'),
       );
       if (options.qos === 1) messageId = this.#client.getLastMessageId();
     });
@@ -148,10 +159,10 @@ export class MqttConnection {
     const wanted = Object.fromEntries(this.#settings.filters.map((filter) => [filter, { qos: 1 as const }]));
     this.#client.subscribe(wanted, (error) => {
       const granted = error === null ? [] : grantedIn(error);
-      const refused = this.#settings.filters.filter((_filter, i) => granted[i] === SUBACK_FAILURE);
+      const refused = this.#settings.filters.filter((_filter, i) => Number(granted[i]) >= FAILURE);
       if (refused.length > 0) {
         const message = `subscription refused: ${refused.join(', ')}`;
-        this.#end({ kind: 'refused', returnCode: SUBACK_FAILURE, message });
+        this.#end({ kind: 'refused', returnCode: FAILURE, message });
       } else if (error !== null) {
         this.#end({ kind: 'lost', message: error.message });
       } else {
@@ -181,9 +192,15 @@ function grantedIn(error: Error): readonly (number | object)[] {
   return packet === undefined ? [] : packet.granted;
 }
 
+/** Whether an acknowledgement said no (MQTT 5, 3.4.2.1). */
+function isRefusal(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'number' && error.code >= FAILURE;
+}
+
 function clientOptions(settings: ConnectionSettings): IClientOptions {
   return {
-    protocolVersion: 4,
+    protocolVersion: settings.protocolVersion,
+    ...(settings.protocolVersion === 5 ? { properties: { maximumPacketSize: PACKET_BYTES_MAX } } : {}),
     clientId: settings.clientId,
     clean: true,
     keepalive: settings.keepaliveSeconds,
