@@ -144,7 +144,11 @@ export class ReplicaKeeper implements ReplicaWriter {
   reseed(reason: ReseedReason): void {
     if (this.#loading !== undefined || this.#cancelLoading !== undefined) return;
     this.#loadingFailures = 0;
-    this.#beginLoading(reason);
+    const about = this.#servingNumber;
+    this.#maintenance.add(async () => {
+      // One that has been replaced since is no reason to load the one in its place anew.
+      if (this.#servingNumber === about) await this.#loadOrLater(reason);
+    });
   }
 
   reportDamage(generation: number, error: Error): void {
@@ -427,7 +431,7 @@ export class ReplicaKeeper implements ReplicaWriter {
     this.#tell();
   }
 
-  #beginLoading(reason: ReseedReason): void {
+  #beginLoading(reason: 'interrupted' | 'failed'): void {
     this.#maintenance.add(() => this.#loadOrLater(reason));
   }
 

@@ -452,6 +452,32 @@ describe('a server with another history', () => {
     await eventually(() => expectSame(keeper, server));
   });
 
+  test('is loaded once, though the old replica hears of it again while the new one takes its place', async () => {
+    const server = shopServer(5);
+    const late = Promise.withResolvers<void>();
+    let isReplaced = false;
+    const { keeper, folder, log } = await openKeeper({
+      beforeStatement: (operation) => {
+        if (isReplaced && operation.startsWith('sync')) late.resolve();
+      },
+    });
+    keeper.follow(server);
+    await eventually(() => expect(keeper.caughtUpAt).not.toBeNull());
+    await keeper.idle();
+    isReplaced = true;
+    const { epoch } = server;
+    server.beforeAnswer = ({ collection, after }) =>
+      collection === 'offers' && after?.epoch === epoch ? late.promise : undefined;
+    server.startEpoch('second');
+    server.put('customers', customer(9));
+    keeper.resync();
+    await eventually(() => expect(log.count('replica.replaced')).toBe(2));
+    await keeper.idle();
+    await eventually(() => expectSame(keeper, server));
+    expect(log.count('replica.reseed')).toBe(1);
+    expect(files(folder)).toEqual([SECOND]);
+  });
+
   test('is noticed even by a collection that was empty', async () => {
     const { server, keeper, folder } = await serving(0);
     server.startEpoch('second');
