@@ -24,7 +24,10 @@ export function findMosquitto(): string | undefined {
   });
 }
 
-/** A Mosquitto of one's own on loopback, which keeps nothing, can be killed and come back on the same port. */
+/** How a Mosquitto is that nobody says more about: it lets everyone in, and keeps nothing. */
+const OPEN: readonly string[] = ['allow_anonymous true', 'persistence false'];
+
+/** A Mosquitto of one's own on loopback that can be killed and come back on the same port. */
 export class TestMosquitto implements Closable {
   readonly port: number;
   readonly #program: string;
@@ -37,12 +40,17 @@ export class TestMosquitto implements Closable {
     this.#folder = mkdtempSync(join(tmpdir(), 'stammkunde-mosquitto-'));
   }
 
-  static async open(program: string): Promise<TestMosquitto> {
+  /** @param settings lines of its configuration, given the folder it may write to */
+  static async open(
+    program: string,
+    settings: (folder: string) => readonly string[] = () => OPEN,
+  ): Promise<TestMosquitto> {
     const broker = new TestMosquitto(program, await freePort());
     const config = [
       `listener ${broker.port} 127.0.0.1`,
-      'allow_anonymous true',
-      'persistence false',
+      ...settings(broker.#folder),
+      // Started as root it would become somebody who cannot read that folder.
+      ...(process.getuid?.() === 0 ? ['user root'] : []),
       'log_type none',
       '',
     ];

@@ -1,4 +1,4 @@
-// Goal: what the bus promises holds on a broker that is not ours, too.
+// Goal: what the bus promises holds on a broker that is not ours, too, in both versions of MQTT.
 // Method: the same contract as everywhere, on a Mosquitto of the test's own; each bus goes through a relay, so that its
 // connection alone can be cut.
 import { createConnection } from 'node:net';
@@ -10,6 +10,7 @@ import { MqttConfig } from '../../../sync/mqtt/config.ts';
 import { MqttBus } from '../../../sync/mqtt/mqtt-bus.ts';
 import { NO_MOSQUITTO, TestMosquitto, findMosquitto } from '../../support/mosquitto.ts';
 import { busContract } from '../bus-contract.ts';
+import type { BusWorld } from '../bus-contract.ts';
 import { Listener } from '../support/test-broker.ts';
 
 const program = findMosquitto();
@@ -18,7 +19,13 @@ beforeEach((context) => {
   if (program === undefined) context.skip(NO_MOSQUITTO);
 });
 
-busContract('MQTT, on Mosquitto', async () => {
+for (const protocolVersion of [4, 5] as const) {
+  busContract(`MQTT ${protocolVersion === 4 ? '3.1.1' : '5'}, on Mosquitto`, () =>
+    mosquittoWorld(protocolVersion),
+  );
+}
+
+async function mosquittoWorld(protocolVersion: 4 | 5): Promise<BusWorld> {
   const broker = await TestMosquitto.open(program ?? '');
   const relays = new Map<object, Listener>();
   return {
@@ -27,6 +34,7 @@ busContract('MQTT, on Mosquitto', async () => {
       const config = MqttConfig.parse({
         url: `mqtt://127.0.0.1:${relay.port}`,
         reconnect: { firstMs: 20, maxMs: 50 },
+        protocolVersion,
       });
       const bus = await MqttBus.open(config, {
         ...opening,
@@ -47,7 +55,7 @@ busContract('MQTT, on Mosquitto', async () => {
       await broker.close();
     },
   };
-});
+}
 
 function relayTo(port: number): Promise<Listener> {
   return new Listener((near) => {
