@@ -48,6 +48,7 @@ export function StatusBar({ sync, readers, handedOn, now }: StatusBarProps): Rea
             <Fact icon="no-server" tone="warn" words={t.serverGone} />
           )}
           {sync.diverged && <Fact icon="up" tone="warn" words={t.journalDiverged} />}
+          {sync.unanswered === true && <Fact icon="up" tone="warn" words={t.journalUnanswered} />}
           {sync.unconfirmed === 0 ? (
             <Fact icon="up" tone="calm" words={t.nothingWaits} />
           ) : (

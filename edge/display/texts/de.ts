@@ -106,6 +106,7 @@ export const de: Texts = {
 
   serverReached: 'Server verbunden',
   serverGone: 'Server getrennt',
+  journalUnanswered: 'Verkäufe werden nicht bestätigt: bitte IT rufen',
   journalDiverged: 'Abgleich gestört: bitte Support rufen',
   entriesWait: (count, formatted) => (count === 1 ? '1 Buchung wartet' : `${formatted} Buchungen warten`),
   nothingWaits: 'Alles übertragen',

@@ -106,6 +106,7 @@ export const en: Texts = {
 
   serverReached: 'Server connected',
   serverGone: 'Server not reached',
+  journalUnanswered: 'Sales are not confirmed: call IT',
   journalDiverged: 'Sync has stopped: call support',
   entriesWait: (count, formatted) => (count === 1 ? '1 entry waits' : `${formatted} entries wait`),
   nothingWaits: 'All transferred',

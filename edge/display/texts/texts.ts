@@ -106,6 +106,7 @@ export interface Texts {
 
   readonly serverReached: string;
   readonly serverGone: string;
+  readonly journalUnanswered: string;
   readonly journalDiverged: string;
   readonly entriesWait: (count: number, formatted: string) => string;
   readonly nothingWaits: string;

@@ -348,6 +348,12 @@ test('a till whose journal the server refuses says whom to call', async () => {
   expect(await words()).toContain('Abgleich gestört: bitte Support rufen');
 });
 
+test('a till that nobody answers, though it is connected, says whom to call', async () => {
+  await show([{ ...hello, sync: { ...wellSync, unanswered: true } }]);
+  await sees('waiting');
+  expect(await words()).toContain('Verkäufe werden nicht bestätigt: bitte IT rufen');
+});
+
 test('what is not known is not shown as nothing', async () => {
   const { replica } = wellSync;
   await show([
