@@ -164,6 +164,12 @@ export class JournalUpload implements Closable {
     this.#bell.ring();
   }
 
+  /** The server may have less than it had: its receipt for the last confirmed entry tells, and what it lacks is sent. */
+  ask(): void {
+    this.#restart = true;
+    this.#bell.ring();
+  }
+
   /** The server asks for everything after `contiguous` again. */
   resendAfter(contiguous: number): void {
     if (contiguous >= this.#window.acked) return;

@@ -35,6 +35,7 @@ export class FeedClient implements Closable {
   readonly #store: { readonly store?: StoreId };
   readonly #onBehind: (collection: ReplicaCollection) => void;
   readonly #onUrgent: (urgent: FeedUrgent) => void;
+  readonly #onNewHistory: () => void;
   /** The last heads that were told of. Who has pulled how far is its own knowledge: there may be several who pull. */
   readonly #told = new Map<ReplicaCollection, FeedPosition>();
   readonly #pendingNotices = new Map<ReplicaCollection, () => void>();
@@ -57,6 +58,8 @@ export class FeedClient implements Closable {
     readonly onBehind: (collection: ReplicaCollection) => void;
     /** Must hold before it returns; when it throws, the message counts as not obeyed. */
     readonly onUrgent: (urgent: FeedUrgent) => void;
+    /** The server speaks of another history than before. Must only take note. */
+    readonly onNewHistory?: () => void;
   }) {
     this.#requests = options.requests;
     this.#reader = options.reader;
@@ -68,6 +71,7 @@ export class FeedClient implements Closable {
     this.#store = options.store === undefined ? {} : { store: options.store };
     this.#onBehind = options.onBehind;
     this.#onUrgent = options.onUrgent;
+    this.#onNewHistory = options.onNewHistory ?? (() => {});
     this.subscriptions = [
       { filter: options.topics.feedHead, onMessage: (_topic, payload) => this.#onHead(payload) },
       { filter: options.topics.feedUrgent, onMessage: (_topic, payload) => this.#onUrgentPayload(payload) },
@@ -144,7 +148,9 @@ export class FeedClient implements Closable {
     // The same version comes again with every reconnect; only an older one is no news.
     if (statement === undefined || statement.version < this.#headVersion) return;
     this.#headVersion = statement.version;
+    const before = this.#head?.heads.customers.epoch;
     this.#head = statement.body;
+    if (before !== undefined && before !== statement.body.heads.customers.epoch) this.#onNewHistory();
     for (const collection of replicaCollectionNames) {
       if (isBehind(this.#told.get(collection), statement.body.heads[collection])) {
         this.#noticeLater(collection);

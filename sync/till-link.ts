@@ -156,6 +156,7 @@ export class TillLink implements Closable {
       ...(options.store === undefined ? {} : { store: options.store }),
       onBehind: (collection) => handlers.onBehind(collection),
       onUrgent: (urgent) => handlers.onUrgent(urgent),
+      onNewHistory: () => upload.ask(),
     });
     const commands = new CommandListener({
       till,

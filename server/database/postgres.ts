@@ -131,6 +131,9 @@ class BoundedPool implements PostgresPool {
     });
     const known = this.#clients.get(client);
     if (known !== undefined) return known;
+    // The pool listens while a connection is idle. In use, one that breaks fails the statement under way and tells it a
+    // second time here, perhaps between two statements: unheard, that would end the process.
+    client.on('error', () => {});
     const bounded = new BoundedClient(client, this.#clock, this.#silenceMs);
     this.#clients.set(client, bounded);
     return bounded;

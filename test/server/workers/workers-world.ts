@@ -2,7 +2,6 @@ import { createPublicKey } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import { expect } from 'vitest';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { SystemClock } from '../../../foundation/clock.ts';
@@ -192,22 +191,39 @@ export async function putRules(database: Database): Promise<void> {
   await database.transaction((tx) => putProgramme(tx, programme, ports.clock.now()));
 }
 
-/** Each sale of each till is in journal and ledger, once, as the till made it; nothing else is; and all adds up. */
-export async function expectEachSaleOnce(database: Database, tills: readonly SellingTill[]): Promise<void> {
+/**
+ * What is not as it should be: each sale of each till is in journal and ledger, once, as the till made it, nothing else
+ * is there of it, and all adds up.
+ */
+export async function whatIsWrong(
+  database: Database,
+  tills: readonly SellingTill[],
+): Promise<readonly string[]> {
+  const wrong: string[] = [];
   for (const { journal } of tills) {
     const { till, incarnation } = journal.owner;
+    const made = journal.sales.entries;
     const { rows } = await sql<{ seq: number; id: string; hash: string; verdict: string }>`
-      select seq, id, hash, verdict from till_journal
-      where till = ${till} and incarnation = ${incarnation} order by seq`.execute(database.db);
-    expect(rows).toEqual(
-      journal.sales.entries.map(({ seq, id, hash }) => ({ seq, id, hash, verdict: 'created' })),
+      select seq, id, hash, verdict from till_journal where till = ${till} order by incarnation = ${incarnation}, seq`.execute(
+      database.db,
     );
-    const posted = await sql<{ entry: string }>`
-      select t.id::text as entry from ledger_transaction t
-      where t.id = any(${journal.sales.entries.map(({ id }) => id)}::uuid[])`.execute(database.db);
-    expect(posted.rows.map(({ entry }) => entry).toSorted()).toEqual(
-      journal.sales.entries.map(({ id }) => id).toSorted(),
-    );
+    const stored = new Map(rows.map((row) => [row.id, row]));
+    if (rows.length !== made.length)
+      wrong.push(`${till} made ${made.length} entries, ${rows.length} are stored`);
+    for (const { seq, id, hash } of made) {
+      const row = stored.get(id);
+      const isSame = row?.seq === seq && row.hash === hash && row.verdict === 'created';
+      if (!isSame) wrong.push(`entry ${seq} of ${till} is ${row === undefined ? 'not there' : 'another'}`);
+    }
+    const posted = await sql<{ id: string }>`
+      select id from ledger_transaction where till = ${till}`.execute(database.db);
+    const ids = new Set(posted.rows.map(({ id }) => id));
+    if (posted.rows.length !== made.length || made.some(({ id }) => !ids.has(id))) {
+      wrong.push(`${till} made ${made.length} sales, ${posted.rows.length} are posted`);
+    }
   }
-  expect(await readTrialBalance(database.db)).toMatchObject({ balanced: true });
+  const trial = await readTrialBalance(database.db);
+  if (!trial.balanced || trial.debits === 0)
+    wrong.push(`the ledger does not add up: ${JSON.stringify(trial)}`);
+  return wrong;
 }
