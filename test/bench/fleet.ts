@@ -121,7 +121,7 @@ export async function fleetBench(args: readonly string[]): Promise<void> {
     await sleep(clock, 5_000);
     const loaded = await bench.block('under load', cards.slice(BLOCKS));
     const steady = await selling;
-    say('the server is killed …');
+    say('the server is away …');
     const back = await bench.storm('the server comes back', () => bench.breakDown());
     if (server.process.fellOver.length > 0) throw new Error(server.process.fellOver.join('; '));
     const fleet: Fleet = {
@@ -192,7 +192,7 @@ class FleetBench {
     return startedMs;
   }
 
-  /** Kills the server; everybody goes on selling; it comes back. @returns when it did */
+  /** Ends the server; everybody goes on selling; it comes back. @returns when it did */
   async breakDown(): Promise<number> {
     await this.#server.process.close();
     for (let n = 0; n < SOLD_WHILE_AWAY; n += 1) for (const till of this.#tills) till.sell();

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { FaultKind } from './faults.ts';
 
 /** A piece of the programs' text, and what stands in its place. It occurs once, or the mutant cannot be made. */
 interface Change {
@@ -11,12 +12,15 @@ interface Change {
 export interface Mutant {
   readonly what: string;
   readonly changes: readonly Change[];
+  /** Under which it has to show. */
+  readonly kinds: readonly FaultKind[];
 }
 
 /** Promises of the design, each broken in the programs while they are loaded. */
 export const mutants = {
   'ack-before-commit': {
     what: 'the server acknowledges a batch before it is committed',
+    kinds: ['kill-worker', 'kill-all-workers', 'kill-database'],
     changes: [
       {
         file: 'server/intake/intake.ts',
@@ -36,13 +40,14 @@ export const mutants = {
   },
   'answer-before-disk': {
     what: 'a till says OK to a sale that is on its disk a moment later',
+    kinds: ['kill-till', 'kill-till-and-worker'],
     changes: [
       {
         file: 'edge/journal/journal-database.ts',
         from: "connection.exec('BEGIN IMMEDIATE');",
         to: `if (!connection.inTransaction) {
                connection.exec('BEGIN IMMEDIATE');
-               setTimeout(() => connection.inTransaction && connection.exec('COMMIT'), 300);
+               setTimeout(() => connection.inTransaction && connection.exec('COMMIT'), 500);
              }`,
       },
       {
@@ -54,6 +59,7 @@ export const mutants = {
   },
   'send-and-forget': {
     what: 'a till sends each sale once and forgets it, whatever becomes of it',
+    kinds: ['kill-broker', 'kill-all-workers', 'net-cut'],
     changes: [
       {
         file: 'sync/journal-upload.ts',

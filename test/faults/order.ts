@@ -17,7 +17,7 @@ export interface Order {
 }
 
 /** Each mutant may take as many rounds until it is caught. */
-const MUTANT_ROUNDS = 36;
+const MUTANT_ROUNDS = 12;
 
 /**
  * `--rounds N --seed S`, and for whoever looks closer `--tills`, `--workers`, `--only KIND,…`, `--keep`, `--mutant NAME`;
@@ -56,13 +56,13 @@ export function readOrders(argv: readonly string[]): readonly Order[] {
     seed: number('seed', 2 ** 31, 1),
     tills: number('tills', 8, 3),
     workers: number('workers', 4, 2),
-    kinds: kinds ?? faultKinds,
     keep: values.keep,
   };
   const all = values.mutants ? Object.keys(mutants).filter(isMutant) : [mutant];
   return all.map((each) => ({
     ...order,
     mutant: each,
+    kinds: kinds ?? (each === undefined ? faultKinds : mutants[each].kinds),
     rounds: number('rounds', 10_000, each === undefined ? 20 : MUTANT_ROUNDS),
   }));
 }

@@ -216,15 +216,15 @@ async function playRound(
       for (const [code, times] of desk.refusals)
         run.refusals.set(code, (run.refusals.get(code) ?? 0) + times);
   }
-  await waitUntil(
+  const diverged = await waitUntil(
     async () => {
       const states = await Promise.all(shop.tills.map(({ api }) => api.status()));
-      const diverged = states.find(({ sync }) => sync.diverged);
-      if (diverged !== undefined) throw new Error(`${diverged.till} says it has diverged`);
-      return states.every(({ sync }) => sync.unconfirmed === 0) ? true : undefined;
+      const broken = states.filter(({ sync }) => sync.diverged).map(({ till }) => till);
+      return broken.length > 0 || states.every(({ sync }) => sync.unconfirmed === 0) ? broken : undefined;
     },
     { clock, deadlineMs: DELIVERY_DEADLINE_MS, everyMs: 50, what: 'the confirmation of every entry' },
   );
+  if (diverged.length > 0) throw new Error(`the server holds what ${diverged.join(' and ')} never made`);
   await run.capture.idle();
   return done();
 }
