@@ -33,7 +33,7 @@ export interface PointsDesk {
 }
 
 export interface RedemptionsPorts {
-  readonly sales: Pick<Sales, 'openSale' | 'putRedemption' | 'view' | 'allowedPoints'>;
+  readonly sales: Pick<Sales, 'openSale' | 'putRedemption' | 'view' | 'allowedPoints' | 'onLetGo'>;
   readonly allowances: Pick<AllowanceStore, 'current' | 'replace' | 'used'>;
   readonly desk: PointsDesk;
   readonly rules: () => RuleBook;
@@ -47,11 +47,13 @@ export interface RedemptionsPorts {
 export class Redemptions implements Closable {
   readonly #ports: RedemptionsPorts;
   readonly #background = new Set<Promise<void>>();
+  readonly #unhear: () => void;
   #cancel: () => void = () => {};
   #closed = false;
 
   constructor(ports: RedemptionsPorts) {
     this.#ports = ports;
+    this.#unhear = ports.sales.onLetGo((redemptionId) => this.#release(redemptionId));
     this.#look();
   }
 
@@ -84,14 +86,15 @@ export class Redemptions implements Closable {
     const asking: SaleRedemption = { redemptionId, points, minor, state: 'asking', allowanceVersion: null };
     sales.putRedemption(saleId, asking);
     const outcome = await this.#authorise(sale, asking);
-    if (sales.openSale(saleId).redemption?.redemptionId !== redemptionId) {
+    const { redemption: now } = sales.view(saleId).status === 'open' ? sales.openSale(saleId) : {};
+    if (now?.redemptionId !== redemptionId) {
+      // It was let go while the question was on its way; the server may have kept the points after it heard so.
       this.#release(redemptionId);
       throw new StammkundeError('REDEEM_CONFLICT', `sale ${saleId} changed meanwhile`);
     }
     if (outcome.kind === 'granted') return sales.putRedemption(saleId, { ...asking, ...outcome.as });
+    // Let go as well: it may have been kept although the answer did not come.
     sales.putRedemption(saleId, null);
-    // It may have been kept although the answer did not come.
-    this.#release(redemptionId);
     throw new StammkundeError(outcome.code, `${points} points were not granted to sale ${saleId}`);
   }
 
@@ -100,9 +103,7 @@ export class Redemptions implements Closable {
     const { sales } = this.#ports;
     const { redemption } = sales.openSale(saleId);
     if (redemption === null || redemption === undefined) return sales.view(saleId);
-    const view = sales.putRedemption(saleId, null);
-    this.#release(redemption.redemptionId);
-    return view;
+    return sales.putRedemption(saleId, null);
   }
 
   /** Gets a new allowance when there is none, or half its time is over. Never rejects. */
@@ -126,6 +127,7 @@ export class Redemptions implements Closable {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#unhear();
     this.#cancel();
     await Promise.all(this.#background);
   }

@@ -67,6 +67,7 @@ export class Sales {
   readonly #open = new Map<string, OpenSale>();
   readonly #recent: RecentIdentifications;
   readonly #listeners = new Set<(sale: SaleView) => void>();
+  readonly #letGo = new Set<(redemptionId: string) => void>();
 
   /** Takes up the sales that were open when the till last ended. @throws StammkundeError JRN_CORRUPT */
   constructor(options: SalesOptions) {
@@ -82,6 +83,15 @@ export class Sales {
   onChange(listener: (sale: SaleView) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Calls back with each redemption that an open sale was to be paid with and is not any more, because it was voided, has
+   * another customer, or is paid otherwise. The callback only notes it. The returned function ends it.
+   */
+  onLetGo(listener: (redemptionId: string) => void): () => void {
+    this.#letGo.add(listener);
+    return () => void this.#letGo.delete(listener);
   }
 
   /**
@@ -393,25 +403,35 @@ export class Sales {
   #put(sale: OpenSale): SaleView {
     const customer = sale.customer === null ? null : storedCustomer(sale.customer);
     this.#options.store.save({ ...sale, customer });
+    const before = this.#open.get(sale.saleId)?.redemption?.redemptionId;
     this.#open.set(sale.saleId, sale);
+    if (before !== undefined && before !== sale.redemption?.redemptionId) this.#tellOf(this.#letGo, before);
     return this.#tell(this.#view(sale));
   }
 
   #close(transaction: SaleTransaction, view: (entry: JournalEntry) => SaleView): SaleView {
     const closed = this.#options.store.close(transaction, view);
+    const redemptionId = this.#open.get(transaction.saleId)?.redemption?.redemptionId;
     this.#open.delete(transaction.saleId);
+    if (transaction.kind === 'sale.voided' && redemptionId !== undefined) {
+      this.#tellOf(this.#letGo, redemptionId);
+    }
     return this.#tell(closed);
   }
 
-  /** What is told has happened; no listener's mistake undoes it. */
   #tell(sale: SaleView): SaleView {
-    for (const listener of this.#listeners) {
+    this.#tellOf(this.#listeners, sale);
+    return sale;
+  }
+
+  /** What is told has happened; no listener's mistake undoes it. */
+  #tellOf<T>(listeners: ReadonlySet<(news: T) => void>, news: T): void {
+    for (const listener of listeners) {
       try {
-        listener(sale);
+        listener(news);
       } catch (error) {
         this.#options.log.error({ event: 'sale.listener-failed', error: asError(error) });
       }
     }
-    return sale;
   }
 }

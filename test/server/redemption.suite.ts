@@ -163,6 +163,29 @@ export function redemptionSuite(database: () => Database): void {
     expect(await world.member(customer)).toBe(500);
   });
 
+  test('a release, an expiry and the sale at the same moment have one outcome', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      const till = new TestTill();
+      const index = till.index();
+      const customer = await customerWith(500, index);
+      const ids = idsOf(till);
+      await reserve(till, index, 300, ids);
+      pay(till, index, ids, 300);
+      await world.clock.advance(HOUR);
+      const doings = [
+        () => world.commit(till),
+        () => release(till, ids.redemptionId),
+        () => reservations.expire(),
+      ];
+      await Promise.all([...doings.slice(round % 3), ...doings.slice(0, round % 3)].map((doing) => doing()));
+      expect(await world.member(customer)).toBe(200);
+      expect(await world.balance(holdAccount(customer))).toBe(0);
+      expect(await release(till, ids.redemptionId)).toBe('posted');
+      expect(await reservations.expire()).toBe(0);
+      expect(await world.member(customer)).toBe(200);
+    }
+  });
+
   test('a sale that was paid after its reservation ended is honoured and flagged', async () => {
     const till = new TestTill();
     const index = till.index();

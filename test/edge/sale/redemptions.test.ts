@@ -184,6 +184,83 @@ describe('paying with points', () => {
   });
 });
 
+describe('points that are not needed any more', () => {
+  const reserved = async (): Promise<{ shop: Shop; saleId: string; id: string }> => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    const { redemption } = await shop.redemptions.redeem(saleId, { points: 100 });
+    return { shop, saleId, id: redemption?.redemptionId ?? '' };
+  };
+
+  test('are let go once when their sale is voided, and not when it is completed and then voided', async () => {
+    const { shop, saleId, id } = await reserved();
+    shop.sales.void(saleId);
+    shop.sales.void(saleId);
+    expect(shop.released).toEqual([id]);
+    const paid = shop.sale();
+    await shop.redemptions.redeem(paid, { points: 100 });
+    shop.sales.complete(paid);
+    shop.sales.void(paid);
+    expect(shop.released).toEqual([id]);
+  });
+
+  test.each([
+    [
+      'another customer comes',
+      ({ sales, clock }: Shop): void => void sales.present(identified(clock, undefined, 'B')),
+    ],
+    ['the customer is detached', ({ sales }: Shop, saleId: string): void => void sales.detach(saleId)],
+    [
+      'another customer is attached',
+      ({ sales, clock }: Shop, saleId: string): void => {
+        const other = identified(clock, undefined, 'B');
+        sales.note(other);
+        sales.attach(saleId, other.identificationId);
+      },
+    ],
+    [
+      'it is paid otherwise',
+      ({ redemptions }: Shop, saleId: string): void => void redemptions.cancel(saleId),
+    ],
+  ] as const)('are let go once when %s', async (_what, change) => {
+    const { shop, saleId, id } = await reserved();
+    change(shop, saleId);
+    expect(shop.sales.view(saleId).redemption).toBeUndefined();
+    shop.sales.void(saleId);
+    expect(shop.released).toEqual([id]);
+  });
+
+  test('are let go when their sale was voided after a restart', async () => {
+    const { shop, saleId, id } = await reserved();
+    await shop.restart();
+    shop.sales.void(saleId);
+    expect(shop.released).toEqual([id]);
+  });
+
+  test('are let go once more when the server kept them after the sale was voided', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    let keep: () => void = () => {};
+    shop.answer = ({ kind }) =>
+      new Promise((resolve) => {
+        keep = (): void => resolve({ kind, outcome: { verdict: 'reserved', until: 1 } });
+      });
+    const paying = shop.redemptions.redeem(saleId, { points: 100 });
+    shop.sales.void(saleId);
+    keep();
+    await expect(paying).rejects.toEqual(code('REDEEM_CONFLICT'));
+    expect(new Set(shop.released).size).toBe(1);
+    expect(shop.released).toHaveLength(2);
+  });
+
+  test('are not asked for without the server, which lets them go by itself', async () => {
+    const { shop, saleId } = await reserved();
+    shop.online = false;
+    expect(shop.sales.void(saleId).status).toBe('voided');
+    expect(shop.released).toEqual([]);
+  });
+});
+
 describe('without the server', () => {
   const offline = async (): Promise<Shop> => {
     const shop = await Shop.open();
