@@ -23,7 +23,7 @@ import { MqttConfig } from '../../../sync/mqtt/config.ts';
 import { MqttBus } from '../../../sync/mqtt/mqtt-bus.ts';
 import { FaultProcess } from '../../faults/fault-process.ts';
 import { programme } from '../programme.ts';
-import { ServerFolder } from '../server-folder.ts';
+import type { ServerFolder } from '../server-folder.ts';
 import { SellingTill } from './selling-till.ts';
 
 export const TENANT = 'kaufhaus';
