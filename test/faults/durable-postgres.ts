@@ -8,6 +8,8 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import { waitUntil } from '../../simulator/wait-until.ts';
 
 const READY_DEADLINE_MS = 120_000;
+/** Waits until its input ends, as it does when whoever started it is gone, and leaves nothing behind then. */
+const WHEN_ALONE = 'read -r _; kill -INT "$0"; sleep 3; rm -rf "$1"';
 
 /** A PostgreSQL that syncs what it commits, on a socket of its own, that can be killed and comes back with its data. */
 export class DurablePostgres implements Closable {
@@ -17,6 +19,7 @@ export class DurablePostgres implements Closable {
   readonly #account: { readonly uid?: number; readonly gid?: number };
   readonly #clock: Clock;
   #child: ChildProcess | undefined;
+  #whenAlone: ChildProcess | undefined;
   /** Whether the folder stays when it is closed. */
   keep = false;
 
@@ -59,6 +62,7 @@ export class DurablePostgres implements Closable {
             ['-D', this.#data, '-k', this.folder, '-h', '', ...given],
             this.#options,
           );
+          this.#endAfterUs(this.#child);
         }
         execFileSync(join(this.#bin, 'pg_isready'), ['-h', this.folder, '-U', 'test', '-t', '5'], {
           ...this.#options,
@@ -79,7 +83,19 @@ export class DurablePostgres implements Closable {
     if (!this.keep) rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
+  /** PostgreSQL itself does not notice that its parent was killed. */
+  #endAfterUs({ pid }: ChildProcess): void {
+    this.#whenAlone?.kill('SIGKILL');
+    this.#whenAlone = spawn('sh', ['-c', WHEN_ALONE, String(pid), this.folder], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    this.#whenAlone.on('error', () => {});
+    this.#whenAlone.unref();
+  }
+
   async #end(signal: 'SIGKILL' | 'SIGINT'): Promise<void> {
+    this.#whenAlone?.kill('SIGKILL');
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
