@@ -8,6 +8,7 @@ import { trustActions } from '../../sync/contract/trust-policy.ts';
 import { downgrades } from '../app-code/downgrade.ts';
 import { Text } from '../../sync/contract/replica-documents.ts';
 import { SaleRedemption } from '../sale/redemption.ts';
+import { reversedFields } from '../sale/reversal.ts';
 import { LinkingView } from '../linking/linking-view.ts';
 
 /** A customer as the till may show them. */
@@ -71,6 +72,8 @@ export const SaleView = z.strictObject({
     .optional()
     .describe('To print on the receipt of a sale without a customer: it can be claimed with it'),
   redemption: SaleRedemption.optional().describe('The points it is paid with; absent without'),
+  reversed: reversedFields.reversed.optional(),
+  reversedUnknown: reversedFields.reversedUnknown,
   entry: z
     .strictObject({ seq: z.int(), id: Uuid, hash: z.string() })
     .nullable()

@@ -76,4 +76,6 @@ BEGIN SELECT RAISE(ABORT, 'a journal keeps its owner and its counters only grow'
 export const INDEXES = `
 CREATE INDEX IF NOT EXISTS entry_of_link ON entry(seq)
 WHERE kind IN ('credential.linked', 'credential.unlinked');
+CREATE INDEX IF NOT EXISTS entry_of_return ON entry(json_extract(body, '$.saleId'))
+WHERE kind = 'sale.returned';
 `;

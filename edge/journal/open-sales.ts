@@ -1,9 +1,8 @@
 import type { z } from 'zod';
 import { ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
 import { emptyBasket } from '../../sync/contract/basket.ts';
-import type { Basket } from '../../sync/contract/basket.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
-import { SaleCompleted } from '../../sync/contract/transaction.ts';
+import { SaleCompleted, SaleReturned } from '../../sync/contract/transaction.ts';
 import type { SaleTransaction } from '../../sync/contract/transaction.ts';
 import { SaleView } from '../api/events.ts';
 import type { SaleStore } from '../sale/sale-store.ts';
@@ -70,15 +69,36 @@ export class OpenSales implements SaleStore {
     );
     if (row === undefined) return undefined;
     const view = this.#parse(row.body, SaleView);
-    return view.status === 'completed' ? { ...view, basket: this.#basketOf(saleId) ?? view.basket } : view;
+    return view.status === 'completed'
+      ? { ...view, basket: this.completed(saleId)?.basket ?? view.basket }
+      : view;
   }
 
-  #basketOf(saleId: string): Basket | undefined {
-    const [row] = this.#database.rows<{ body: string }>(
-      `SELECT body FROM entry WHERE sale_id = ? AND kind = 'sale.completed'`,
-      saleId,
+  completed(saleId: string): SaleCompleted | undefined {
+    const [row] = this.#entries('sale_id = ?', 'sale.completed', saleId);
+    return row === undefined ? undefined : this.#parse(row.body, SaleCompleted);
+  }
+
+  returnsOf(saleId: string): readonly SaleReturned[] {
+    const rows = this.#entries(`json_extract(body, '$.saleId') = ?`, 'sale.returned', saleId);
+    return rows.map(({ body }) => this.#parse(body, SaleReturned));
+  }
+
+  returned(returnId: string): SaleReturned | undefined {
+    const [row] = this.#entries('sale_id = ?', 'sale.returned', returnId);
+    return row === undefined ? undefined : this.#parse(row.body, SaleReturned);
+  }
+
+  #entries(
+    where: string,
+    kind: 'sale.completed' | 'sale.returned',
+    id: string,
+  ): readonly { readonly body: string }[] {
+    // The kind stands in the text, so that the index of returns, which has no other, is used.
+    return this.#database.rows<{ body: string }>(
+      `SELECT body FROM entry WHERE ${where} AND kind = '${kind}' ORDER BY seq`,
+      id,
     );
-    return row === undefined ? undefined : this.#parse(row.body, SaleCompleted).basket;
   }
 
   #parse<T extends z.ZodType>(body: string, schema: T): z.infer<T> {

@@ -8,6 +8,7 @@ import { findPaymentCard } from '../../sync/contract/payment-card.ts';
 import { SaleReturned } from '../../sync/contract/transaction.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
+import { reversedBy, reversedByVoid, reversedFields } from './reversal.ts';
 import type { SaleStore } from './sale-store.ts';
 
 /** Goods that came back, of a sale of any till. */
@@ -23,38 +24,30 @@ export const ReturnView = z.strictObject({
   saleId: Uuid,
   status: z.literal('accepted').describe('In the journal; the server takes the points back'),
   known: z.boolean().describe('The sale is of this till, and its lines were checked'),
+  ...reversedFields,
 });
 export type ReturnView = z.infer<typeof ReturnView>;
 
+interface ReturnsPorts {
+  readonly journal: { append(transaction: Transaction): JournalEntry };
+  readonly store: Pick<SaleStore, 'closed' | 'completed' | 'returnsOf' | 'returned'>;
+  readonly storeId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
 /** Takes returns of lines into the journal, of sales of this till or another, whether or not the server has them. */
 export class Returns {
-  readonly #ports: {
-    readonly journal: {
-      append(transaction: Transaction): JournalEntry;
-      holds(subjectId: string, kind: Transaction['kind']): boolean;
-    };
-    readonly store: Pick<SaleStore, 'closed'>;
-    readonly storeId: string;
-    readonly clock: Clock;
-    readonly random: Random;
-  };
+  readonly #ports: ReturnsPorts;
 
-  constructor(ports: {
-    readonly journal: {
-      append(transaction: Transaction): JournalEntry;
-      holds(subjectId: string, kind: Transaction['kind']): boolean;
-    };
-    readonly store: Pick<SaleStore, 'closed'>;
-    readonly storeId: string;
-    readonly clock: Clock;
-    readonly random: Random;
-  }) {
+  constructor(ports: ReturnsPorts) {
     this.#ports = ports;
   }
 
   /**
    * Its entry is on the disk when this returns; repeated with its id it changes nothing.
-   * @throws StammkundeError SALE_CLOSED (voided) · RETURN_LINE_UNKNOWN · RETURN_TOO_MUCH · PAN_REJECTED · JRN_FULL ·
+   * @throws StammkundeError SALE_CLOSED (voided) · RETURN_LINE_UNKNOWN · RETURN_TOO_MUCH (with
+   *   what came back here before) · PAN_REJECTED · JRN_FULL ·
    *   DATA_DISK_FULL · DATA_UNWRITABLE
    */
   take({ returnId, saleId, lines }: ReturnRequest): ReturnView {
@@ -62,25 +55,24 @@ export class Returns {
     const now = clock.now();
     const id = returnId ?? uuidV7(now, random);
     const sale = store.closed(saleId);
-    const view: ReturnView = { returnId: id, saleId, status: 'accepted', known: sale !== undefined };
-    if (journal.holds(id, 'sale.returned')) return view;
+    const view = { returnId: id, saleId, status: 'accepted' as const, known: sale !== undefined };
+    const taken = store.returned(id);
+    if (taken !== undefined) {
+      const { reversedUnknown } = reversedByVoid(store.completed(saleId), []);
+      return taken.reversed !== null || reversedUnknown === undefined
+        ? { ...view, reversed: taken.reversed }
+        : { ...view, reversed: null, reversedUnknown };
+    }
     if (lines.some(({ lineId }) => findPaymentCard(lineId) !== undefined))
       throw new StammkundeError('PAN_REJECTED', 'a line id holds a payment card number');
     if (sale?.status === 'voided') throw new StammkundeError('SALE_CLOSED', `sale ${saleId} was voided`);
-    const back = new Map<string, number>();
-    for (const { lineId, quantityMilli } of lines) back.set(lineId, (back.get(lineId) ?? 0) + quantityMilli);
-    for (const [lineId, quantityMilli] of sale === undefined ? [] : back) {
-      const line = sale?.basket.lines.find((each) => each.id === lineId);
-      if (line === undefined)
-        throw new StammkundeError('RETURN_LINE_UNKNOWN', `sale ${saleId} has no such line`);
-      if (quantityMilli > line.quantityMilli)
-        throw new StammkundeError(
-          'RETURN_TOO_MUCH',
-          `of a line ${line.quantityMilli} thousandths were bought`,
-        );
-    }
-    // What came back before, at other tills too, the server knows: it says what is taken back.
-    journal.append({ kind: 'sale.returned', returnId: id, saleId, storeId, at: now, lines, reversed: null });
-    return view;
+    const back = reversedBy(store.completed(saleId), store.returnsOf(saleId), lines);
+    if (back.kind === 'refused')
+      throw new StammkundeError(back.code, `of sale ${saleId} this cannot be taken back`);
+    // What came back at other tills the server knows: it says what is taken back.
+    const { kind: _kind, ...said } = back;
+    const { reversed } = said;
+    journal.append({ kind: 'sale.returned', returnId: id, saleId, storeId, at: now, lines, reversed });
+    return { ...view, ...said };
   }
 }

@@ -1,5 +1,5 @@
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
-import type { SaleTransaction } from '../../sync/contract/transaction.ts';
+import type { SaleCompleted, SaleReturned, SaleTransaction } from '../../sync/contract/transaction.ts';
 import type { SaleView } from '../api/events.ts';
 import type { StoredSale } from './stored-sale.ts';
 
@@ -16,4 +16,10 @@ export interface SaleStore {
   close(transaction: SaleTransaction, view: (entry: JournalEntry) => SaleView): SaleView;
   /** The last view of a closed sale whose entries are still kept. */
   closed(saleId: string): SaleView | undefined;
+  /** The entry of a sale that was completed at this till, while it is kept. */
+  completed(saleId: string): SaleCompleted | undefined;
+  /** The entries of what came back of a sale at this till, in their order. */
+  returnsOf(saleId: string): readonly SaleReturned[];
+  /** The entry of a return at this till, while it is kept. */
+  returned(returnId: string): SaleReturned | undefined;
 }

@@ -17,6 +17,7 @@ import { checkBasket, sameBasket } from './basket-rules.ts';
 import { evaluate } from './evaluation.ts';
 import type { Identified } from './identified.ts';
 import { RecentIdentifications } from './recent-identifications.ts';
+import { reversedByVoid } from './reversal.ts';
 import type { RuleBook } from './rule-book.ts';
 import { closedView, customerView, openView } from './sale-view.ts';
 import type { SaleStore } from './sale-store.ts';
@@ -300,7 +301,11 @@ export class Sales {
       at: this.#options.clock.now(),
       completed: before.entry?.id ?? null,
     };
-    return this.#close(transaction, (entry) => closedView(before, 'voided', entry));
+    // Before its entry: of an open sale nothing was posted, and nothing is taken back.
+    const { store } = this.#options;
+    const reversed =
+      sale === undefined ? reversedByVoid(store.completed(saleId), store.returnsOf(saleId)) : {};
+    return this.#close(transaction, (entry) => ({ ...closedView(before, 'voided', entry), ...reversed }));
   }
 
   /** @throws StammkundeError SALE_NOT_FOUND */

@@ -106,6 +106,9 @@ export async function openCounter(onEnd: (end: () => Promise<void> | void) => vo
   const sales = new Sales({
     store: {
       all: () => openSales.all(),
+      completed: () => undefined,
+      returnsOf: () => [],
+      returned: () => undefined,
       closed: (saleId) => openSales.closed(saleId),
       close: (transaction, view) => openSales.close(transaction, view),
       save: (sale) => {

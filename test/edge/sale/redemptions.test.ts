@@ -347,6 +347,64 @@ describe('a return', () => {
     expect(shop.entries().filter(({ kind }) => kind === 'sale.returned')).toHaveLength(2);
   });
 
+  test('says what it takes back, part by part to the last point, and the same when it is repeated', async () => {
+    const shop = await Shop.open();
+    const { saleId } = shop.sales.open({ saleId: newId(shop.clock) });
+    shop.sales.present(identified(shop.clock));
+    const line = { article: 'a', quantityMilli: 3_000 };
+    shop.sales.putBasket(saleId, {
+      currency: 'EUR',
+      lines: [
+        { id: 'a', ...line, totalMinor: 700 },
+        { id: 'b', ...line, quantityMilli: 1_000, article: 'b', totalMinor: 400 },
+      ],
+      totalMinor: 1_100,
+    });
+    const { total } = shop.sales.complete(saleId).points;
+    const returns = returnsOf(shop);
+    const take = (returnId: string, lineId: string) =>
+      returns.take({ returnId, saleId, lines: [{ lineId, quantityMilli: 1_000 }] });
+    const ids = [newId(shop.clock), newId(shop.clock), newId(shop.clock)] as const;
+    const first = take(ids[0], 'a');
+    const back = [first, take(ids[1], 'b'), take(ids[2], 'a')].map(({ reversed }) => reversed ?? 0);
+    expect(take(ids[0], 'a')).toEqual(first);
+    expect(back.every((points) => points > 0)).toBe(true);
+    expect(shop.entries().flatMap((each) => (each.kind === 'sale.returned' ? each.reversed : []))).toEqual(
+      back,
+    );
+    const undone = shop.sales.void(saleId);
+    expect(undone.reversed).toBe(total - back.reduce((sum, points) => sum + points, 0));
+    await shop.restart();
+    expect(shop.sales.void(saleId)).toMatchObject({ status: 'voided', reversed: undone.reversed });
+  });
+
+  test('of a sale this till does not know, or that nobody has yet, says why it cannot say', async () => {
+    const shop = await Shop.open();
+    const returns = returnsOf(shop);
+    const lines = [{ lineId: '1', quantityMilli: 1_000 }];
+    expect(returns.take({ saleId: newId(shop.clock), lines })).toMatchObject({
+      reversed: null,
+      reversedUnknown: 'not-here',
+    });
+    const { saleId } = shop.sales.open({ saleId: newId(shop.clock) });
+    shop.sales.putBasket(saleId, basketOf(100));
+    shop.sales.complete(saleId);
+    expect(returns.take({ saleId, lines })).toMatchObject({ reversed: null, reversedUnknown: 'no-customer' });
+    expect(shop.sales.void(saleId)).toMatchObject({ reversed: null, reversedUnknown: 'no-customer' });
+    const open = shop.sale();
+    expect(shop.sales.void(open)).not.toHaveProperty('reversed');
+  });
+
+  test('of what came back here before is refused', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    shop.sales.complete(saleId);
+    const returns = returnsOf(shop);
+    const lines = [{ lineId: '1', quantityMilli: 600 }];
+    returns.take({ saleId, lines });
+    expect(() => returns.take({ saleId, lines })).toThrow(code('RETURN_TOO_MUCH'));
+  });
+
   test('of more than was bought, of no line of the sale, or of a voided sale is refused', async () => {
     const shop = await Shop.open();
     const saleId = shop.sale();
