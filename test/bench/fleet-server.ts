@@ -13,7 +13,7 @@ import { writeSecretFile } from '../../foundation/secret-file.ts';
 import type { ServerConfig } from '../../server/config.ts';
 import { createMissingKeys, loadKeys, publicKeyFileOf, tillToken } from '../../server/keys.ts';
 import { demoCardSchemes } from '../../simulator/demo-card-schemes.ts';
-import { demoProgramme } from '../../simulator/demo-programme.ts';
+import { demoOffers, demoProgramme } from '../../simulator/demo-programme.ts';
 import { freePort } from '../../simulator/free-port.ts';
 import { JsonClient } from '../../simulator/json-client.ts';
 import { ServerClient } from '../../simulator/server-client.ts';
@@ -145,6 +145,7 @@ export class FleetServer implements Closable {
 
   async fill(customers: number, at: number): Promise<void> {
     await this.#api.putProgramme(demoProgramme);
+    for (const offer of demoOffers(at)) await this.#api.putOffer(offer);
     for (let from = 0; from < customers; from += BATCH) {
       await this.#api.createCustomers(
         Array.from({ length: Math.min(BATCH, customers - from) }, (_, i) => ({
