@@ -40,6 +40,8 @@ export interface Places {
   readonly brokerPort: number;
   /** The one server has the broker within itself; then there is no other server. */
   readonly embedded?: boolean;
+  /** What a user shows at a broker that asks. */
+  readonly password?: (user: string) => string;
   /** What the servers and tills say of the broker beyond its address. */
   readonly broker?: BrokerSettings;
 }
@@ -56,6 +58,13 @@ export interface WorkerProcess {
 interface WorldOptions {
   readonly log?: Log;
   readonly broker?: BrokerSettings;
+}
+
+interface ClientOptions {
+  readonly log?: Log;
+  /** Filter of what it hears. */
+  readonly hears?: string;
+  readonly take?: (payload: string) => void;
 }
 
 /** Several servers with the same keys on one database and one broker, and tills that sell. */
@@ -86,7 +95,7 @@ export class WorkersWorld implements Closable {
       worker,
       dataFolder: join(this.#folder.path, worker),
       database: { url: this.#places.databaseUrl },
-      broker: this.#isEmbedded ? { embedded: { port: 0 } } : { ...this.#broker(), ...broker },
+      broker: this.#isEmbedded ? { embedded: { port: 0 } } : { ...this.#broker(SERVER_USER), ...broker },
       http: { ...this.#folder.config.http, port: httpPort },
     });
   }
@@ -134,22 +143,15 @@ export class WorkersWorld implements Closable {
     return this.#opened.add(till);
   }
 
-  /** Somebody who publishes in the name of a till, or of the server. */
-  async client(name: string): Promise<MqttBus> {
-    return this.#opened.add(
-      await MqttBus.open(MqttConfig.parse(this.#broker(name)), { ...ports, subscriptions: [] }),
-    );
-  }
-
-  /** Somebody who hears a topic. */
-  async onlooker(filter: string, take: (payload: string) => void): Promise<MqttBus> {
+  /** Somebody at the broker in the name of a till, or of the server, who may hear a topic. */
+  async client(
+    name: string,
+    { log = silentLog, hears, take = () => {} }: ClientOptions = {},
+  ): Promise<MqttBus> {
     const onMessage = (_topic: string, payload: Uint8Array): void => take(Buffer.from(payload).toString());
-    return this.#opened.add(
-      await MqttBus.open(MqttConfig.parse(this.#broker()), {
-        ...ports,
-        subscriptions: [{ filter, onMessage }],
-      }),
-    );
+    const subscriptions = hears === undefined ? [] : [{ filter: hears, onMessage }];
+    const config = MqttConfig.parse(this.#broker(name));
+    return this.#opened.add(await MqttBus.open(config, { ...ports, log, subscriptions }));
   }
 
   /** A look into the database beside all servers. */
@@ -165,10 +167,10 @@ export class WorkersWorld implements Closable {
     return this.#places.embedded === true;
   }
 
-  #broker(user?: string): z.input<typeof MqttConfig> {
+  #broker(user: string): z.input<typeof MqttConfig> {
     return {
       url: this.#brokerUrl,
-      ...(user !== undefined && this.#isEmbedded ? this.#credentials(user) : {}),
+      ...this.#credentials(user),
       reconnect: RECONNECT,
       publishTimeoutMs: 2_000,
       connectTimeoutMs: 2_000,
@@ -176,13 +178,18 @@ export class WorkersWorld implements Closable {
     };
   }
 
-  /** What the embedded broker knows somebody by. */
-  #credentials(user: string): { readonly username: string; readonly passwordFile: string } {
-    const { secret } = loadKeys(this.#folder.config.keys);
-    const passwordFile = join(this.#folder.path, `${user}-token-${(this.#files += 1)}`);
-    const token = user === SERVER_USER ? serverToken(secret, TENANT) : tillToken(secret, TENANT, user);
-    writeSecretFile(passwordFile, token, 'owner');
+  /** What a broker that asks knows somebody by. */
+  #credentials(user: string): { readonly username?: string; readonly passwordFile?: string } {
+    const password = this.#isEmbedded ? this.#token(user) : this.#places.password?.(user);
+    if (password === undefined) return {};
+    const passwordFile = join(this.#folder.path, `${user}-password-${(this.#files += 1)}`);
+    writeSecretFile(passwordFile, password, 'owner');
     return { username: user, passwordFile };
+  }
+
+  #token(user: string): string {
+    const { secret } = loadKeys(this.#folder.config.keys);
+    return user === SERVER_USER ? serverToken(secret, TENANT) : tillToken(secret, TENANT, user);
   }
 }
 

@@ -103,7 +103,7 @@ test('what a till asks is answered by one server', { timeout: LONG }, async () =
   await till.confirmed();
   const heard: string[] = [];
   const topic = topics.response('asking');
-  const onlooker = await here().onlooker(topic, (payload) => heard.push(payload));
+  const onlooker = await here().client('onlooker', { hears: topic, take: (text) => heard.push(text) });
   await whenConnected(onlooker);
   for (let i = 0; i < 20; i += 1) await till.link.pull('programme', null, 10);
   // Whatever was answered came before this, on the same topic of the same broker.
@@ -114,7 +114,10 @@ test('what a till asks is answered by one server', { timeout: LONG }, async () =
 
 test('of two servers that see the feed move, one tells it', { timeout: LONG }, async () => {
   const heads: string[] = [];
-  const onlooker = await here().onlooker(topics.feedHead, (payload) => heads.push(payload));
+  const onlooker = await here().client('onlooker', {
+    hears: topics.feedHead,
+    take: (text) => heads.push(text),
+  });
   await whenConnected(onlooker);
   await vi.waitFor(() => expect(heads).toHaveLength(1), WAIT);
   const till = await here().till('moving');
