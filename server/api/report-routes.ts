@@ -1,10 +1,17 @@
 import { z } from 'zod';
 import type { Clock } from '../../foundation/clock.ts';
+import { errorCodes } from '../../foundation/error-codes.ts';
+import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { InstantMs, TillId, Uuid } from '../../sync/contract/ids.ts';
 import type { Database } from '../database/database.ts';
 import { recogniseRevenue } from '../reports/breakage.ts';
 import { readLiability } from '../reports/liability.ts';
-import { readExposure, readOverdraws, readRefusedReturns } from '../reports/redemption-reports.ts';
+import {
+  readExposure,
+  readOverdraws,
+  readRefusedClaims,
+  readRefusedReturns,
+} from '../reports/redemption-reports.ts';
 import type { ApiInstance } from './api.ts';
 import { ErrorBody } from './errors.ts';
 
@@ -53,6 +60,21 @@ const RefusedReturns = z.strictObject({
   ),
 });
 
+const RefusedClaims = z.strictObject({
+  claims: z.array(
+    z.strictObject({
+      entryId: Uuid,
+      claimId: Uuid,
+      saleId: Uuid,
+      till: z.string(),
+      at: InstantMs,
+      customerId: Uuid.nullable().describe('Whose card it is now; null while nobody has it'),
+      code: z.string(),
+      reason: z.string().describe('For the customer service, in a sentence'),
+    }),
+  ),
+});
+
 const LiabilityBody = z.strictObject({
   usable: z.int(),
   pending: z.int().describe('Earned, not vested'),
@@ -85,7 +107,7 @@ const RevenueBody = z.strictObject({
 
 const Page = z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
 
-/** What head office looks at: what may be redeemed unasked, what was overdrawn, what could not be returned. */
+/** What head office looks at: what may be redeemed unasked, what was overdrawn, what could not be returned or credited. */
 export function reportRoutes(database: Database, clock: Clock) {
   return (app: ApiInstance): void => {
     app.route({
@@ -150,5 +172,27 @@ export function reportRoutes(database: Database, clock: Clock) {
         returns: [...(await readRefusedReturns(database.db, request.query.limit))],
       }),
     });
+
+    app.route({
+      method: 'GET',
+      url: '/v1/reports/refused-claims',
+      schema: {
+        summary: 'Receipts that were claimed and not credited, with the reason, newest first',
+        querystring: Page,
+        response: { 200: RefusedClaims, default: ErrorBody },
+      },
+      handler: async (request) => ({
+        claims: (await readRefusedClaims(database.db, request.query.limit)).map((claim) => ({
+          ...claim,
+          reason: reasonOf(claim.code),
+        })),
+      }),
+    });
   };
+}
+
+/** What a code of ours means; a newer server's, that this one does not know, says itself. */
+function reasonOf(code: string): string {
+  // Checked to be one of the known codes in the same expression.
+  return code in errorCodes ? errorCodes[code as ErrorCode][0] : code;
 }

@@ -80,3 +80,26 @@ export async function readRefusedReturns(db: Queries, limit: number): Promise<re
     from sale_return where state = 'refused' order by position desc limit ${limit}::bigint`.execute(db);
   return rows;
 }
+
+/** A receipt that was claimed at a till and not credited. The customer may come and ask. */
+export interface RefusedClaimLine {
+  readonly entryId: string;
+  readonly claimId: string;
+  readonly saleId: string;
+  readonly till: string;
+  readonly at: Instant;
+  /** Whose card it is now; null while nobody has it. */
+  readonly customerId: string | null;
+  readonly code: string;
+}
+
+/** Newest first. */
+export async function readRefusedClaims(db: Queries, limit: number): Promise<readonly RefusedClaimLine[]> {
+  const { rows } = await sql<RefusedClaimLine>`
+    select c.entry_id as "entryId", j.body::jsonb ->> 'claimId' as "claimId", c.sale_id as "saleId", j.till, j.at, c.code,
+      coalesce(k.customer_id::text, j.body::jsonb -> 'customer' ->> 'customerId') as "customerId"
+    from sale_claim c join till_journal j on j.id = c.entry_id
+    left join credential k on k.index = j.body::jsonb -> 'customer' ->> 'index'
+    where c.state = 'refused' order by c.position desc limit ${limit}::bigint`.execute(db);
+  return rows;
+}

@@ -5,6 +5,7 @@ import type { Database } from '../../server/database/database.ts';
 import { commitBatches } from '../../server/intake/commit-batches.ts';
 import { OfficeClaims } from '../../server/intake/office-claims.ts';
 import { unclaimedAccount } from '../../server/ledger/accounts.ts';
+import { readRefusedClaims } from '../../server/reports/redemption-reports.ts';
 import { singleForm } from '../../sync/contract/blind-index.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import { makeReceiptCode, receiptKey } from '../../sync/contract/receipt-code.ts';
@@ -119,6 +120,27 @@ export function lateCreditSuite(database: () => Database): void {
     await commit(till, other);
     expect(await stateOf(own)).toBe('refused LATE_OWN_SHIFT');
     expect(await stateOf(others)).toBe('posted');
+  });
+
+  test('a claim that is refused is in a report for the customer service, with who, which sale and why', async () => {
+    const sale = sell();
+    const refused = claim(sale, { code: codeOf(sell()) });
+    const waiting = claim(sale, { saleId: other.id() });
+    claim(sale);
+    await commit(till, other);
+    expect(await stateOf(waiting)).toBe('waiting');
+    const mine = (await readRefusedClaims(database().db, 1_000)).filter(({ till: at }) => at === other.till);
+    expect(mine).toEqual([
+      {
+        entryId: refused.id,
+        claimId: expect.any(String),
+        saleId: saleIdOf(sale),
+        till: other.till,
+        at: refused.at,
+        customerId: customer,
+        code: 'LATE_CODE',
+      },
+    ]);
   });
 
   test('a sale that has a customer, was undone, or is of a programme that credits nothing later is refused', async () => {
