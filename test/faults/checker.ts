@@ -155,16 +155,20 @@ async function checkReceipts(
   receipts: Iterable<SeenReceipt>,
   complain: (what: string) => void,
 ): Promise<void> {
-  for (const { till, incarnation, contiguous, hash } of receipts) {
-    const { rows } = await pool.query<{ hash: string }>(
-      'select hash from till_journal where till = $1 and incarnation = $2 and seq = $3',
-      [till, incarnation, contiguous],
-    );
-    if (rows[0]?.hash !== hash)
-      complain(
-        `a receipt named entry ${contiguous} of ${till}, which the database has not, or has otherwise`,
-      );
-  }
+  const seen = [...receipts];
+  const { rows } = await pool.query<{ till: string; seq: string }>(
+    `select r.till, r.seq from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[]) as r(till, incarnation, seq, hash)
+     left join till_journal j on j.till = r.till and j.incarnation = r.incarnation and j.seq = r.seq
+     where j.hash is distinct from r.hash`,
+    [
+      seen.map(({ till }) => till),
+      seen.map(({ incarnation }) => incarnation),
+      seen.map(({ contiguous }) => contiguous),
+      seen.map(({ hash }) => hash),
+    ],
+  );
+  for (const { till, seq } of rows)
+    complain(`a receipt named entry ${seq} of ${till}, which the database has not, or has otherwise`);
 }
 
 /** Each till shows of each customer what the server's tables say. */
