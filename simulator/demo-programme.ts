@@ -33,6 +33,7 @@ export const demoProgramme: ProgrammeDocument = {
       byTrust: { L0: 0, L1: 0, L2: 0, L3: 200, L4: 500 },
       validForMs: DAY_MS,
     },
+    online: { limitedPerDay: 2_000 },
     reservationMs: 600_000,
   },
   lateCredit: { withinHours: 72 },

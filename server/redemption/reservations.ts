@@ -29,6 +29,7 @@ import type { RedemptionRow } from './redemption-store.ts';
 
 /** How long points are kept where the programme does not say. */
 const RESERVATION_MS = 600_000;
+const DAY_MS = 86_400_000;
 /** Reservations that end in one transaction. */
 const EXPIRE_MAX = 100;
 
@@ -104,7 +105,10 @@ async function reserve(
   }
   const holder = await readHolder(tx, indexer.formsFrom(question.index), now);
   const programme = await currentProgramme(tx);
-  const refused = refusalOf(question, holder, programme);
+  // Locked first, so that two that are asked for at once are not both under the limit.
+  if (holder !== undefined) await lockAccounts(tx, [memberAccount(holder.id)]);
+  const spentToday = holder === undefined ? 0 : await readSpentToday(tx, memberAccount(holder.id), now);
+  const refused = refusalOf(question, holder, programme, spentToday);
   if (refused !== undefined || holder === undefined) {
     return { verdict: 'refused', code: refused ?? 'REDEEM_TRUST' };
   }
@@ -177,6 +181,7 @@ function refusalOf(
   { identifier, trust, points }: PointsReserveRequest,
   holder: Holder | undefined,
   programme: ProgrammeDocument | undefined,
+  spentToday: number,
 ): ErrorCode | undefined {
   const burn = programme?.burn;
   if (burn === undefined) return 'BURN_OFF';
@@ -186,9 +191,16 @@ function refusalOf(
   const may = mayDo({ kind: identifier, trust, reach: 'online', verdict });
   if (may.includes('redeem')) return undefined;
   if (!may.includes('redeem-limited')) return 'REDEEM_TRUST';
-  // What can be copied from a screen redeems no more than a till may without asking.
-  const limit = programme?.redemption?.offline?.perCustomer;
-  return limit !== undefined && points > limit ? 'REDEEM_LIMIT_CUSTOMER' : undefined;
+  const limit = programme?.redemption?.online?.limitedPerDay;
+  return limit !== undefined && spentToday + points > limit ? 'REDEEM_LIMIT_CUSTOMER' : undefined;
+}
+
+/** Points that were redeemed, or are kept, within the last 24 hours. Of what was returned meanwhile all counts. */
+async function readSpentToday(tx: DatabaseTransaction, account: string, now: Instant): Promise<number> {
+  const { rows } = await sql<{ points: number }>`
+    select coalesce(sum(points), 0)::bigint as points from redemption
+    where account = ${account} and state <> 'voided' and at > ${now - DAY_MS}::bigint`.execute(tx);
+  return rows[0]?.points ?? 0;
 }
 
 /** Ends reservations whose time is over. @returns how many; fewer than the most when no more are */

@@ -37,6 +37,7 @@ const rules = {
       byTrust: { L0: 0, L1: 0, L2: 0, L3: 300, L4: 500 },
       validForMs: 24 * HOUR,
     },
+    online: { limitedPerDay: 700 },
     reservationMs: HOUR,
   },
 };
@@ -289,11 +290,17 @@ export function redemptionSuite(database: () => Database): void {
     await customerWith(1_000, index);
     const ask = (trust: TrustLevel, points: number) => reserve(till, index, points, idsOf(till), trust);
     expect(await ask('L0', 100)).toBe('REDEEM_TRUST');
-    expect(await ask('L1', 550)).toBe('REDEEM_LIMIT_CUSTOMER');
+    expect(await ask('L1', 750)).toBe('REDEEM_LIMIT_CUSTOMER');
+    expect(await ask('L1', 600)).toBe('reserved');
+    expect(await ask('L1', 150)).toBe('REDEEM_LIMIT_CUSTOMER');
     expect(await ask('L1', 100)).toBe('reserved');
+    await world.clock.advance(24 * HOUR);
+    await reservations.expire();
+    expect(await ask('L1', 700)).toBe('reserved');
     expect(await ask('L4', 50)).toBe('BURN_TOO_FEW');
     expect(await ask('L4', 120)).toBe('BURN_STEP');
-    expect(await ask('L4', 950)).toBe('BURN_BALANCE');
+    expect(await ask('L4', 350)).toBe('BURN_BALANCE');
+    expect(await ask('L4', 300)).toBe('reserved');
     const bankCard = {
       kind: 'points.reserve' as const,
       ...idsOf(till),

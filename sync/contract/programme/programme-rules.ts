@@ -150,6 +150,14 @@ export const RedemptionRules = z.strictObject({
     })
     .optional()
     .describe('Absent: nothing is redeemed without the server'),
+  online: z
+    .strictObject({
+      limitedPerDay: PointsLimit.describe(
+        'Most points of one customer within 24 hours, for a card or code that can be copied and only limited trust',
+      ),
+    })
+    .optional()
+    .describe('With the server; absent: what the customer has is the limit'),
   reservationMs: z.int().min(1_000).max(86_400_000),
 });
 
