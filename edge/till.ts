@@ -199,6 +199,7 @@ export class Till implements Closable {
           },
           rules: ruleBook,
           isOnline,
+          clockQuality: () => trustedTime.quality,
           clock,
           random,
           log,

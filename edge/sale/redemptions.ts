@@ -16,6 +16,7 @@ import { RESERVE_DEADLINE_MS } from '../../sync/contract/redemption.ts';
 import type { Allowance, PointsReserveAnswer, PointsReserveRequest } from '../../sync/contract/redemption.ts';
 import { mayDo } from '../../sync/contract/trust-policy.ts';
 import type { SaleView } from '../api/events.ts';
+import type { ClockQuality } from '../app-code/trusted-time.ts';
 import type { AllowanceStore } from '../journal/allowance-store.ts';
 import type { RuleBook } from './rule-book.ts';
 import type { OpenSale } from './sale-view.ts';
@@ -38,6 +39,8 @@ export interface RedemptionsPorts {
   readonly desk: PointsDesk;
   readonly rules: () => RuleBook;
   readonly isOnline: () => boolean;
+  /** Whether the wall clock can be relied on: by one that was set back an allowance would live for ever. */
+  readonly clockQuality: () => ClockQuality;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -155,7 +158,7 @@ export class Redemptions implements Closable {
   }
 
   #byAllowance({ saleId, customer, basket }: OpenSale, points: number): Granted | Refused {
-    const { allowances, sales, clock, rules } = this.#ports;
+    const { allowances, sales, clock, clockQuality, rules } = this.#ports;
     if (customer === null || customer.as.verdict !== 'known')
       return { kind: 'refused', code: 'REDEEM_TRUST' };
     const { kind, trust } = customer;
@@ -163,7 +166,8 @@ export class Redemptions implements Closable {
     const may = mayDo({ kind, trust, reach: 'offline', verdict: rules().stale ? 'unproven' : 'known' });
     if (!may.includes('redeem-limited')) return { kind: 'refused', code: 'REDEEM_TRUST' };
     const allowance = allowances.current();
-    if (allowance === undefined || allowance.validUntil <= clock.now()) {
+    const isValid = allowance !== undefined && allowance.validUntil > clock.now();
+    if (!isValid || clockQuality() === 'bad') {
       return { kind: 'refused', code: 'REDEEM_OFFLINE' };
     }
     const { version, perCustomer, perTill, byTrust } = allowance;

@@ -77,6 +77,7 @@ export async function openApi(
     },
     rules: () => rules,
     isOnline: () => false,
+    clockQuality: () => 'good',
     // It renews its allowance by a clock of its own: tests count what waits on the other.
     clock: new ManualClock(),
     random: new SeededRandom(33),

@@ -71,6 +71,7 @@ class CutOffTill {
       desk: { reserve: unreachable, release: unreachable, allowance: unreachable },
       rules: () => rules,
       isOnline: () => false,
+      clockQuality: () => 'good',
       clock,
       random,
       log: silentLog,

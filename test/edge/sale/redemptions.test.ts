@@ -1,6 +1,7 @@
 // Goal: points are given out once, and without the server never more than it allowed, power cuts included.
 // Method: real journal on a real file; the server is a desk that answers as told.
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { TrustedTime } from '../../../edge/app-code/trusted-time.ts';
 import type { Journal } from '../../../edge/journal/journal.ts';
 import { Redemptions } from '../../../edge/sale/redemptions.ts';
 import type { PointsDesk } from '../../../edge/sale/redemptions.ts';
@@ -49,6 +50,14 @@ class Shop {
   journal!: Journal; // opened by `start`, before anything else
   sales!: Sales;
   redemptions!: Redemptions;
+  time!: TrustedTime; // as above
+  /** Beside the journal on the disk of a till. */
+  readonly #keeper = {
+    trustedAt: 0,
+    trust(at: number): void {
+      this.trustedAt = at;
+    },
+  };
   #starts = 0;
 
   constructor() {
@@ -70,6 +79,7 @@ class Shop {
 
   async start(): Promise<void> {
     const { clock } = this;
+    this.time = new TrustedTime(clock, this.#keeper);
     this.journal = await openJournal(this.folder, { clock, random: new SeededRandom((this.#starts += 1)) });
     this.sales = newSales(this.journal, clock, { rules: () => rules, allowances: this.journal.allowances });
     this.redemptions = new Redemptions({
@@ -85,6 +95,7 @@ class Shop {
       },
       rules: () => rules,
       isOnline: () => this.online,
+      clockQuality: () => this.time.quality,
       clock,
       random: new SeededRandom(77),
       log: silentLog,
@@ -317,10 +328,27 @@ describe('without the server', () => {
 
   test('an allowance that is over, or none, lets nothing be redeemed', async () => {
     const shop = await offline();
-    shop.clock.setWallClock(shop.clock.now() + 24 * HOUR);
+    await shop.clock.advance(24 * HOUR - 1);
+    await pay(shop, 10);
+    await shop.clock.advance(1);
     await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_OFFLINE'));
     shop.journal.allowances.replace(null);
     await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_OFFLINE'));
+  });
+
+  test('a clock that is set back does not make an allowance live longer, nor does a restart', async () => {
+    const shop = await offline();
+    shop.time.told(shop.clock.now());
+    await shop.clock.advance(23 * HOUR);
+    shop.time.tick();
+    await pay(shop, 10);
+    shop.clock.setWallClock(shop.clock.now() - HOUR);
+    await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_OFFLINE'));
+    await shop.restart();
+    await expect(pay(shop, 10)).rejects.toEqual(code('REDEEM_OFFLINE'));
+    shop.clock.setWallClock(shop.clock.now() + HOUR);
+    await shop.restart();
+    await pay(shop, 10);
   });
 });
 
