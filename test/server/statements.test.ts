@@ -4,11 +4,20 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../foundation/log.ts';
 import { SeededRandom } from '../../foundation/random.ts';
-import { verifyStatement } from '../../sync/contract/server-signature.ts';
+import { ALL_TILLS, verifyStatement } from '../../sync/contract/server-signature.ts';
 import { Database } from '../../server/database/database.ts';
 import { Statements } from '../../server/statements.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
+const AT = { epoch: 'e', xid: '1', seq: 1 };
+const RECEIPT = {
+  incarnation: '0190f8a0-0000-7000-8000-000000000001',
+  contiguous: 0,
+  hash: null,
+  holes: [],
+  verdicts: [],
+  serverTime: 1,
+};
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const clock = new ManualClock();
 let database: Database;
@@ -94,6 +103,37 @@ test('after a backup was put back, versions go on above all that were used since
     .execute();
   const later = new ManualClock(clock.now() + 1_000);
   expect(await version(start(later))).toBeGreaterThan(last);
+});
+
+test.each(['command', 'urgent', 'head'] as const)(
+  'a till that obeyed one server takes what another says later, whichever began first: %s',
+  async (kind) => {
+    const bodies = {
+      command: { kind: 'reseed' },
+      urgent: { position: AT, credentials: [], customers: [] },
+      head: { heads: { credentials: AT, customers: AT, offers: AT, programme: AT } },
+    };
+    const [older, younger] = [start(), start()];
+    await older.sign('receipt', 'till-1', RECEIPT);
+    await younger.sign('receipt', 'till-1', RECEIPT);
+    const versions: number[] = [];
+    for (const server of [younger, older, younger, older]) {
+      // The bodies are those of their kinds, which TypeScript does not follow through the table.
+      const payload = await server.sign(kind, 'till-1', bodies[kind] as never);
+      versions.push(verifyStatement(payload, { kind, till: 'till-1', publicKey, now: 0 }).version);
+    }
+    expect(isGrowing(versions)).toBe(true);
+  },
+);
+
+test('a server knows what servers with its key said to all, and nobody else’s', async () => {
+  const statements = start();
+  const head = { heads: { credentials: AT, customers: AT, offers: AT, programme: AT } };
+  const said = await statements.sign('head', ALL_TILLS, head);
+  expect(start().readOwn('head', said)).toEqual(head);
+  const { privateKey: foreign } = generateKeyPairSync('ed25519');
+  expect(new Statements(database, { clock, signingKey: foreign }).readOwn('head', said)).toBeUndefined();
+  expect(statements.readOwn('head', Buffer.from('no statement'))).toBeUndefined();
 });
 
 test('while the database is away nothing is signed, and once it is back, all is', async () => {

@@ -30,7 +30,9 @@ async function open(versions: ObeyedVersions = new MemoryVersions()): Promise<{
   urgents: FeedUrgent[];
   handler: { fail: boolean };
   refusing: { now: boolean };
+  histories: () => number;
 }> {
+  let histories = 0;
   const behind: string[] = [];
   const urgents: FeedUrgent[] = [];
   const handler = { fail: false };
@@ -55,12 +57,13 @@ async function open(versions: ObeyedVersions = new MemoryVersions()): Promise<{
           if (handler.fail) throw new Error('overlay');
           urgents.push(message);
         },
+        onNewHistory: () => void (histories += 1),
       });
       return later.feed.subscriptions;
     },
   });
   if (later.feed === undefined) throw new Error('no feed');
-  return { end, server, feed: later.feed, behind, urgents, handler, refusing };
+  return { end, server, feed: later.feed, behind, urgents, handler, refusing, histories: () => histories };
 }
 
 /** A feed of `total` documents that answers in chunks of at most `chunk`. */
@@ -194,14 +197,17 @@ describe('notices of a moved head', () => {
     expect(behind).toEqual([]);
   });
 
-  test('the head of another epoch always is news', async () => {
-    const { end, server, behind } = await open();
+  test('the head of another epoch always is news, and another history', async () => {
+    const { end, server, behind, histories } = await open();
     server.send('head', heads(4));
+    server.send('head', heads(5));
     await end.clock.advance(JITTER_MS);
+    expect(histories()).toBe(0);
     behind.length = 0;
     server.send('head', heads(1, 'e2'));
     await end.clock.advance(JITTER_MS);
     expect(behind).toContain('customers');
+    expect(histories()).toBe(1);
   });
 
   test('closing cancels what waits', async () => {

@@ -18,6 +18,8 @@ import { ServerFolder } from '../server-folder.ts';
 import { keptLog } from './selling-till.ts';
 import { TENANT, WorkersWorld, putRules, whatIsWrong } from './workers-world.ts';
 
+const OPENSSL = 'openssl';
+const MOSQUITTO_PASSWD = 'mosquitto_passwd';
 const compose = projectFile('deploy/compose.yaml');
 const folder = projectFile('deploy/compose');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
@@ -161,13 +163,22 @@ test(
   },
 );
 
+function isThere(program: string, args: readonly string[]): boolean {
+  try {
+    execFileSync(program, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The files of deploy/compose with the paths and ports of this test; two may come in by password. */
 async function startAsDeployed(program: string): Promise<TestMosquitto> {
   const encryptedPort = await freePort(0);
   return TestMosquitto.open(program, (place) => {
     const at = (name: string): string => join(place, name);
     execFileSync(
-      'openssl',
+      OPENSSL,
       [
         'req',
         '-x509',
@@ -187,7 +198,7 @@ async function startAsDeployed(program: string): Promise<TestMosquitto> {
     );
     writeFileSync(at('broker-passwords'), '', { mode: 0o600 });
     for (const user of ['server', 'till-1', 'till-2'])
-      execFileSync('mosquitto_passwd', ['-b', at('broker-passwords'), user, `password of ${user}`], {
+      execFileSync(MOSQUITTO_PASSWD, ['-b', at('broker-passwords'), user, `password of ${user}`], {
         stdio: 'ignore',
       });
     writeFileSync(at('mosquitto.acl'), read('mosquitto.acl'));
