@@ -20,15 +20,19 @@ const CLOSING_DEADLINE_MS = 60_000;
 
 const clock = new SystemClock();
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const interrupted = new Promise<undefined>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(undefined));
-});
+const interrupting = new AbortController();
+const interrupted = new Promise<undefined>((resolve) =>
+  interrupting.signal.addEventListener('abort', () => resolve(undefined)),
+);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupting.abort());
 
 /** @returns whether it came out as it should; undefined when somebody ended it */
 async function obey(order: Order, installed: Installed): Promise<boolean | undefined> {
   const opened = new Opened();
   const { promise: isOpen, resolve: onOpened } = Promise.withResolvers<undefined>();
-  const running = runRounds(order, { installed, clock, opened, say, onOpened: () => onOpened(undefined) });
+  const { signal } = interrupting;
+  const ports = { installed, clock, opened, say, onOpened: () => onOpened(undefined), signal };
+  const running = runRounds(order, ports);
   running.catch(() => {});
   try {
     const { mutant, rounds, seed, tills, workers } = order;

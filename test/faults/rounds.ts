@@ -61,12 +61,14 @@ interface Ports {
   readonly say: (text: string) => void;
   /** Told when there is something to close. */
   readonly onOpened: () => void;
+  /** Aborted when somebody ends it: what goes wrong from then on is nobody's fault. */
+  readonly signal: AbortSignal;
 }
 
 /** A shop, and what happens to it, round after round; it ends with the first that leaves something wrong. */
 export async function runRounds(
   order: Order,
-  { installed, clock, opened, say, onOpened }: Ports,
+  { installed, clock, opened, say, onOpened, signal }: Ports,
 ): Promise<Outcome> {
   const startedMs = clock.monotonicMs();
   const missing = leftOut(installed);
@@ -115,6 +117,7 @@ export async function runRounds(
         `round ${round} ${faults.join(' + ')}: ${seconds(clock, fromMs)} s, ${sales} sales, ${found.sales} in the ledger, load ${load}`,
       );
     } catch (error) {
+      signal.throwIfAborted();
       // What the bus saw comes first: a till that was told lies may well never come to rest.
       const { message, cause } = asError(error);
       wrong = [...capture.wrong, cause === undefined ? message : `${message}: ${asError(cause).message}`];
