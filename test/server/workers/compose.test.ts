@@ -107,6 +107,7 @@ test(
   async (context) => {
     const program = findMosquitto();
     if (program === undefined) return context.skip(NO_MOSQUITTO);
+    if (!isThere(OPENSSL, ['version'])) return context.skip('no openssl installed');
     const postgres = await startPostgres();
     if ('missing' in postgres) return context.skip(postgres.missing);
     onTestFinished(() => postgres.close());
