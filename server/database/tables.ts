@@ -174,6 +174,18 @@ export interface QuarantineSettlementTable {
 }
 
 /** Returns and voids as they were reported: one may arrive before the sale it is about. */
+/** One row: how far tiers were looked at. */
+interface TierRunTable {
+  one: Generated<boolean>;
+  /** Version. */
+  programme: number;
+  /** Its beginning. */
+  day: number;
+  walked: string | null;
+  xid: string;
+  seq: number;
+}
+
 export interface SaleReturnTable {
   /** Journal entry that reported it; it becomes the id of the ledger transaction that takes back. */
   entry_id: string;
@@ -189,6 +201,8 @@ export interface SaleReturnTable {
   state: 'waiting' | 'posted' | 'refused';
   /** Why it was refused. */
   code: string | null;
+  /** Taken back of what its sale had earned; null of a return from before this was noted, or not posted. */
+  points: Generated<number | null>;
   till: string;
   incarnation: string;
   seq: number;
@@ -513,6 +527,7 @@ export interface Tables {
   point_lot: PointLotTable;
   redemption: RedemptionTable;
   sale_claim: SaleClaimTable;
+  tier_run: TierRunTable;
   till_allowance: TillAllowanceTable;
   ledger_account: LedgerAccountTable;
   ledger_transaction: LedgerTransactionTable;

@@ -108,6 +108,7 @@ export async function settleReturns(
   const refused: RefusedReturn[] = [];
   const effects: Effect[] = [];
   const alone: string[] = [];
+  const gone = new Map<string, number>();
   const keys = new Set(await readPostedKeys(tx, waiting.map(keyOf)));
   for (const row of waiting) {
     const sale = sales.get(row.sale);
@@ -121,6 +122,7 @@ export async function settleReturns(
       refused.push({ entryId, returnId, saleId, code: judged.code });
       continue;
     }
+    gone.set(row.entryId, judged.points);
     const changes: Change[] =
       judged.points === 0 || sale.account === null
         ? []
@@ -157,11 +159,13 @@ export async function settleReturns(
   await enter(tx, effects, now, { fresh: true });
   const posted = [...alone, ...effects.map(({ id }) => id)];
   await sql`
-    update sale_return r set state = n.state, code = n.code
+    update sale_return r set state = n.state, code = n.code, points = n.points
     from unnest(
       ${[...posted, ...refused.map(({ entryId }) => entryId)]}::uuid[],
       ${[...posted.map(() => 'posted'), ...refused.map(() => 'refused')]}::text[],
-      ${[...posted.map(() => null), ...refused.map(({ code }) => code)]}::text[]) as n(entry_id, state, code)
+      ${[...posted.map(() => null), ...refused.map(({ code }) => code)]}::text[],
+      ${[...posted.map((id) => gone.get(id) ?? 0), ...refused.map(() => null)]}::bigint[]
+    ) as n(entry_id, state, code, points)
     where r.entry_id = n.entry_id`.execute(tx);
   return refused;
 }

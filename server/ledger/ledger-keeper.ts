@@ -4,6 +4,7 @@ import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Database } from '../database/database.ts';
 import { sweepReturns } from '../intake/post-returns.ts';
+import { qualifyTiers } from '../programme/qualify-tiers.ts';
 import type { Reservations } from '../redemption/reservations.ts';
 import { settleDue } from './due.ts';
 
@@ -19,8 +20,8 @@ export interface LedgerKeeperPorts {
 }
 
 /**
- * What falls due in the ledger, by any server of several: points vest and expire, reservations end, and returns
- * that wait for a sale are looked at again. A failure is told, and the next time comes as ever.
+ * What falls due in the ledger, by any server of several: points vest and expire, reservations end, returns
+ * that wait for a sale are looked at again, and customers get the tier they qualify for. A failure is told, and the next time comes as ever.
  */
 export class LedgerKeeper implements Closable {
   readonly #ports: LedgerKeeperPorts;
@@ -51,9 +52,15 @@ export class LedgerKeeper implements Closable {
     }
     const ended = await reservations.expire();
     if (ended > 0) log.info({ event: 'ledger.reservations_ended', ended });
-    if (accounts === 0) return;
-    log.info({ event: 'ledger.settled', accounts });
-    onCommitted();
+    let tiers = 0;
+    for (let more = true; more && !signal.aborted;) {
+      const done = await database.transaction((tx) => qualifyTiers(tx, now));
+      tiers += done.changed;
+      more = done.more;
+    }
+    if (tiers > 0) log.info({ event: 'ledger.tiers_changed', customers: tiers });
+    if (accounts > 0) log.info({ event: 'ledger.settled', accounts });
+    if (accounts + tiers > 0) onCommitted();
   }
 
   async close(): Promise<void> {
