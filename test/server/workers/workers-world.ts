@@ -211,9 +211,8 @@ export async function whatIsWrong(
     const { till, incarnation } = journal.owner;
     const made = journal.sales.entries;
     const { rows } = await sql<{ seq: number; id: string; hash: string; verdict: string }>`
-      select seq, id, hash, verdict from till_journal where till = ${till} order by incarnation = ${incarnation}, seq`.execute(
-      database.db,
-    );
+      select seq, id, hash, verdict from till_journal
+      where till = ${till} and incarnation = ${incarnation} order by seq`.execute(database.db);
     const stored = new Map(rows.map((row) => [row.id, row]));
     if (rows.length !== made.length)
       wrong.push(`${till} made ${made.length} entries, ${rows.length} are stored`);
@@ -223,7 +222,9 @@ export async function whatIsWrong(
       if (!isSame) wrong.push(`entry ${seq} of ${till} is ${row === undefined ? 'not there' : 'another'}`);
     }
     const posted = await sql<{ id: string }>`
-      select id from ledger_transaction where till = ${till}`.execute(database.db);
+      select id from ledger_transaction where till = ${till} and incarnation = ${incarnation}`.execute(
+      database.db,
+    );
     const ids = new Set(posted.rows.map(({ id }) => id));
     if (posted.rows.length !== made.length || made.some(({ id }) => !ids.has(id))) {
       wrong.push(`${till} made ${made.length} sales, ${posted.rows.length} are posted`);
