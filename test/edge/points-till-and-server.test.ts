@@ -1,8 +1,8 @@
 // Goal: what a POS can do with points does what it says, from its HTTP call to the ledger: paying with points with the
-// server and without, voids and returns, and the code on a receipt.
-// Method: a real server with its broker and database, a real till, both asked by HTTP alone; the wire can be cut.
+// server, voids and returns, and the code on a receipt.
+// Method: a real server with its broker and database, a real till, both asked by HTTP alone.
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { gs1CheckDigit } from '../../foundation/check-digit.ts';
 import { SystemClock } from '../../foundation/clock.ts';
@@ -182,7 +182,7 @@ beforeAll(async () => {
   }
 }, 180_000);
 
-beforeEach(async () => {
+afterEach(async () => {
   expect(await office.call('GET', '/v1/ledger/trial-balance', Trial)).toEqual({ balanced: true });
 });
 
