@@ -2,15 +2,15 @@
 // has not noted more than it sold.
 // Method: watch every write and sync of a child; make the disk as it was after each of them, killed, without power, and
 // torn: what the journal says is what it said after one of the two steps around that moment, never a mixture.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { SeededRandom } from '../../../foundation/random.ts';
 import { standing } from './allowance-standing.ts';
 import type { AllowanceStanding } from './allowance-standing.ts';
-import { DiskModel, TRACE_OPTIONS, readDiskTrace } from './disk-trace.ts';
+import { DiskModel, traceChild } from './disk-trace.ts';
 import { openJournal, quickFolder } from './journal-fixture.ts';
+import { needStrace } from './need-strace.ts';
 
 const TORN_STATES = 2;
 const NOTHING: AllowanceStanding = { lastSeq: 0, confirmedSeq: 0, version: 0, used: 0 };
@@ -19,14 +19,11 @@ test(
   'at every write and sync, sale and points given out are there together or not at all',
   { timeout: 60_000 },
   async (context) => {
+    needStrace(context);
     const root = quickFolder(onTestFinished);
-    const trace = join(root, 'trace');
     const watched = join(root, 'watched');
     mkdirSync(watched);
-    const script = new URL('./allowance-child.ts', import.meta.url).pathname;
-    spawnSync('strace', [...TRACE_OPTIONS, '-o', trace, process.execPath, script, watched]);
-    if (!existsSync(trace)) context.skip('strace is missing or not permitted');
-    const steps = readDiskTrace(readFileSync(trace, 'utf8'), watched);
+    const steps = traceChild(new URL('./allowance-child.ts', import.meta.url), watched);
     // Our own child's words, which say more than the others'.
     const told = steps.flatMap((step) =>
       step.kind === 'said' ? [step.report as unknown as AllowanceStanding] : [],

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Random } from '../../../foundation/random.ts';
 import type { FaultReport } from './fault-report.ts';
 
@@ -12,17 +14,30 @@ export type DiskStep =
   | { readonly kind: 'said'; readonly report: FaultReport };
 
 /** What `strace` has to write down for {@link readDiskTrace}. */
-export const TRACE_OPTIONS: readonly string[] =
+const TRACE_OPTIONS: readonly string[] =
   '-f -qq -y -xx -s 1000000 -e signal=none -e trace=pwrite64,fsync,fdatasync,ftruncate,rename,link,unlink,write'.split(
     ' ',
   );
 
-const CALL = /^\d+ (\w+)\((.*)\) += (-?\d+)/;
+// strace pads process ids of less than five digits.
+const CALL = /^\d+ +(\w+)\((.*)\) += (-?\d+)/;
 const unhex = (text: string): Buffer =>
   Buffer.from([...text.matchAll(/\\x([0-9a-f]{2})/g)].map(([, hex]) => hex ?? '').join(''), 'hex');
 
+/**
+ * Runs a program that is given a folder, and tells what it did to it.
+ * @returns nothing where `strace` cannot watch
+ */
+export function traceChild(program: URL, folder: string): readonly DiskStep[] {
+  const trace = `${folder}.trace`;
+  spawnSync('strace', [...TRACE_OPTIONS, '-o', trace, process.execPath, program.pathname, folder]);
+  const steps = existsSync(trace) ? readDiskTrace(readFileSync(trace, 'utf8'), folder) : [];
+  rmSync(trace, { force: true });
+  return steps;
+}
+
 /** Reads what `strace` wrote; calls that failed changed nothing. */
-export function readDiskTrace(text: string, folder: string): readonly DiskStep[] {
+function readDiskTrace(text: string, folder: string): readonly DiskStep[] {
   const inFolder = (path: string): string | undefined =>
     path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : undefined;
   return text.split('\n').flatMap((line): readonly DiskStep[] => {

@@ -1,15 +1,15 @@
 // Goal: wherever the process dies or the power goes, what was answered for is there, and nothing half.
 // Method: watch every write and sync of a child that does all a journal does; then make the disk as it was after each of
 // them, killed, without power, and torn, and open the journal on it.
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SeededRandom } from '../../../foundation/random.ts';
-import { DiskModel, TRACE_OPTIONS, readDiskTrace } from './disk-trace.ts';
+import { DiskModel, traceChild } from './disk-trace.ts';
 import type { DiskState, DiskStep } from './disk-trace.ts';
 import { completedSale, openJournal, quickFolder } from './journal-fixture.ts';
+import { needStrace } from './need-strace.ts';
 
 const TORN_STATES = 2;
 
@@ -19,16 +19,12 @@ describe('a journal, wherever it is interrupted', () => {
   beforeAll(() => {
     let remove = (): void => {};
     const folder = quickFolder((end) => (remove = end));
-    const trace = `${folder}.trace`;
-    const script = new URL('./fault-child.ts', import.meta.url).pathname;
-    spawnSync('strace', [...TRACE_OPTIONS, '-o', trace, process.execPath, script, folder]);
-    if (existsSync(trace)) steps = readDiskTrace(readFileSync(trace, 'utf8'), folder);
-    rmSync(trace, { force: true });
+    steps = traceChild(new URL('./fault-child.ts', import.meta.url), folder);
     remove();
   }, 60_000);
 
   test('all steps of a journal’s life were seen', (context) => {
-    if (steps.length === 0) context.skip('strace is missing or not permitted');
+    needStrace(context);
     const reports = steps.flatMap((step) => (step.kind === 'said' ? [step.report] : []));
     expect(reports.filter(({ code }) => code !== null)).toEqual([]);
     expect(reports.at(-1)).toMatchObject({ step: 'close', lastSeq: 4, confirmedSeq: 3, removed: 2 });
@@ -48,7 +44,7 @@ describe('a journal, wherever it is interrupted', () => {
     '%s, it opens with what was answered for and nothing half',
     { timeout: 60_000 },
     async ([, statesOf], context) => {
-      if (steps.length === 0) context.skip('strace is missing or not permitted');
+      needStrace(context);
       const root = quickFolder(onTestFinished);
       const random = new SeededRandom(11);
       const disk = new DiskModel();

@@ -1,17 +1,17 @@
 // Goal: append returns only when the disk has the entry, not merely the kernel: a power cut takes what was not synced.
 // Method: watch the system calls of a child; every number it prints must come after a sync of its own.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from './journal-fixture.ts';
+import { needStrace } from './need-strace.ts';
 
 test('between any two answers the file was synced', async (context) => {
+  needStrace(context);
   const folder = temporaryFolder(onTestFinished);
   const trace = join(folder, 'trace');
-  if (spawnSync('strace', ['-o', trace, 'true']).status !== 0)
-    context.skip('strace is missing or not permitted');
   const script = new URL('./append-child.ts', import.meta.url).pathname;
   const child = spawn(
     'strace',

@@ -5,20 +5,25 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TestContext } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SeededRandom } from '../../../foundation/random.ts';
+import { traceChild } from './disk-trace.ts';
 import type { FaultReport } from './fault-report.ts';
 import { completedSale, openJournal, quickFolder } from './journal-fixture.ts';
+import { needStrace } from './need-strace.ts';
 
 const ROUNDS = 6;
-/** System calls of the beginning: making the file, up to where it stands in its place. */
-const PWRITES_TO_OPEN = 45;
+/** Writes of the beginning: making the file, up to where it stands in its place. */
+let writesToOpen = 0;
 
-function needStrace(context: TestContext): void {
-  const tried = spawnSync('strace', ['-qq', '-e', 'trace=none', 'true']);
-  if (tried.status !== 0) context.skip('strace is missing or not permitted');
-}
+beforeAll(() => {
+  let remove = (): void => {};
+  const folder = quickFolder((end) => (remove = end));
+  const steps = traceChild(new URL('./fault-child.ts', import.meta.url), folder);
+  const opened = steps.findIndex(({ kind }) => kind === 'said');
+  writesToOpen = steps.slice(0, opened).filter(({ kind }) => kind === 'write').length;
+  remove();
+}, 60_000);
 
 /** @param inject as strace takes it: `fsync:error=EIO:when=3+2` */
 async function runWith(
@@ -73,23 +78,23 @@ async function expectStands(folder: string, last: FaultReport | undefined): Prom
 }
 
 describe('a disk that fails now and then', () => {
-  test.for([
-    ['a write fails', 2, `pwrite64:error=EIO:when=${PWRITES_TO_OPEN + 8}+13`, ['DATA_UNWRITABLE']],
+  test.for<readonly [string, number, () => string, readonly string[]]>([
+    ['a write fails', 2, () => `pwrite64:error=EIO:when=${writesToOpen + 8}+13`, ['DATA_UNWRITABLE']],
     [
       'there is no space for a write',
       2,
-      `pwrite64:error=ENOSPC:when=${PWRITES_TO_OPEN + 9}+11`,
+      () => `pwrite64:error=ENOSPC:when=${writesToOpen + 9}+11`,
       ['DATA_DISK_FULL'],
     ],
-    ['a sync fails', 2, 'fsync:error=EIO:when=11+5', ['DATA_UNWRITABLE']],
-    ['the log cannot be cut', 0, 'ftruncate:error=EIO:when=4+2', ['DATA_UNWRITABLE']],
-  ] as const)(
+    ['a sync fails', 2, () => 'fsync:error=EIO:when=11+5', ['DATA_UNWRITABLE']],
+    ['the log cannot be cut', 0, () => 'ftruncate:error=EIO:when=4+2', ['DATA_UNWRITABLE']],
+  ])(
     'when %s, what was refused is not there and what was taken is',
     { timeout: 60_000 },
     async ([, refusedMin, inject, codes], context) => {
       needStrace(context);
       const folder = quickFolder(onTestFinished);
-      const reports = await runWith(folder, inject);
+      const reports = await runWith(folder, inject());
       expect(contradictions(reports, codes)).toEqual([]);
       expect(refusedIn(reports).length).toBeGreaterThanOrEqual(refusedMin);
       expect(reports.at(-1)?.lastSeq).toBeGreaterThan(2);
@@ -104,7 +109,7 @@ describe('a disk that fails now and then', () => {
       needStrace(context);
       const folder = quickFolder(onTestFinished);
       // What a file system says that has made itself read-only under an open file.
-      const from = PWRITES_TO_OPEN + 20;
+      const from = writesToOpen + 20;
       const reports = await runWith(folder, `pwrite64:error=EROFS:when=${from}..${from + 12}`);
       expect(contradictions(reports, ['DATA_UNWRITABLE'])).toEqual([]);
       expect(refusedIn(reports).length).toBeGreaterThan(5);
