@@ -75,7 +75,7 @@ class CredentialKeySource implements KeySource {
     if (folder === undefined || !isAbsolute(folder)) {
       throw new StammkundeError(
         'KEY_UNREADABLE',
-        `${this.place}: there is no $CREDENTIALS_DIRECTORY, so the program was not started by a unit with LoadCredentialEncrypted=`,
+        `${this.place}: there is no $CREDENTIALS_DIRECTORY, so the program was not started by a unit with LoadCredentialEncrypted=; for a command see docs/journal.md`,
       );
     }
     const path = join(folder, this.#name);

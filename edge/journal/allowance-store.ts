@@ -77,6 +77,15 @@ export class AllowanceStore {
     );
   }
 
+  /** What the sale of an entry took. */
+  usesAt(seq: number): readonly AllowanceUse[] {
+    return this.#database.rows<AllowanceUse>(
+      `SELECT redemption_id AS redemptionId, customer_id AS customerId, points, version
+       FROM allowance_use WHERE seq = ?`,
+      seq,
+    );
+  }
+
   /** Points taken under this allowance, or that the server does not know of: of one customer, and of all. */
   used(customerId: string, version: number): { readonly ofCustomer: number; readonly ofAll: number } {
     const [row] = this.#database.rows<{ ofCustomer: number | null; ofAll: number | null }>(

@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   fsyncSync,
@@ -37,7 +39,8 @@ export interface Rejoining {
 /**
  * Begins a new incarnation of a till whose disk was copied or restored, with all that its journal holds: each entry with
  * the id, the time and the text it had, so that the server counts it once whatever it has of it; open sales stay open.
- * The journal so far stays beside it. A configuration that names another till makes it that till's.
+ * What was given out by the till's allowance counts on; the allowance itself stays with the till it was given to. The
+ * journal so far stays beside it. A configuration that names another till makes it that till's.
  *
  * ```
  *   journal.db ──all of it, sealed anew──▶ journal.db.rejoin ──rename──▶ journal.db
@@ -80,6 +83,7 @@ export async function rejoin(
     if (existsSync(`${file}-wal`))
       throw new StammkundeError('DATA_UNWRITABLE', `${file} could not be closed as a whole`);
     keep(file, rejoining.kept);
+    ownAs(building, file);
     renameSync(building, file);
     syncFolder(dirname(file));
   } catch (error) {
@@ -96,6 +100,7 @@ export async function rejoin(
 
 function enterAnew(database: Database.Database, journal: Journal, to: JournalOwner): void {
   const insert = database.prepare('INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?, ?)');
+  const use = database.prepare('INSERT INTO allowance_use VALUES(?, ?, ?, ?, ?)');
   const { counters, openSales } = journal.beside();
   let previous: Pick<JournalEntry, 'seq' | 'hash'> = { seq: 0, hash: genesisHash(to) };
   for (let after = journal.anchor.seq; ;) {
@@ -108,6 +113,9 @@ function enterAnew(database: Database.Database, journal: Journal, to: JournalOwn
       insert.run(seq, id, at, prevHash, body, hash, subjectOf(transaction), transaction.kind);
       const closed = journal.closedBy(old.seq);
       if (closed !== undefined) insertClosed(database, closed.saleId, closed.body, entry);
+      for (const { redemptionId, customerId, points, version } of journal.allowances.usesAt(old.seq)) {
+        use.run(redemptionId, customerId, points, version, seq);
+      }
       previous = entry;
     }
     const last = page.at(-1);
@@ -116,6 +124,10 @@ function enterAnew(database: Database.Database, journal: Journal, to: JournalOwn
   }
   const open = database.prepare('INSERT INTO open_sale VALUES(?, ?, ?)');
   for (const { saleId, openedNo, body } of openSales) open.run(saleId, openedNo, body);
+  const allowance = journal.allowances.current();
+  if (allowance?.till === to.till) {
+    database.prepare('INSERT INTO allowance VALUES(1, ?)').run(JSON.stringify(allowance));
+  }
   // Sessions and versions only grow, whoever's the till's name is.
   database
     .prepare('UPDATE chain SET session = ?, command_version = ?, urgent_version = ?')
@@ -132,6 +144,14 @@ function insertClosed(
   database
     .prepare('INSERT INTO closed_sale VALUES(?, ?, ?)')
     .run(saleId, seq, JSON.stringify({ ...view, entry: { seq, id, hash } }));
+}
+
+/** Whoever says the command, the file is the daemon's, as the one before it was. */
+function ownAs(file: string, before: string): void {
+  const { uid, gid, mode } = statSync(before);
+  chmodSync(file, mode);
+  const made = statSync(file);
+  if (made.uid !== uid || made.gid !== gid) chownSync(file, uid, gid);
 }
 
 /** A name nothing else has: an attempt that was interrupted may have kept the file already. */
@@ -154,6 +174,7 @@ function keep(file: string, kept: string): void {
   } catch {
     const copying = `${kept}.new`;
     copyFileSync(file, copying);
+    ownAs(copying, file);
     const descriptor = openSync(copying, 'r+');
     try {
       fsyncSync(descriptor);

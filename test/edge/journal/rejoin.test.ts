@@ -1,6 +1,14 @@
 // Goal: a till whose disk was copied or restored begins anew without losing anything it has, wherever that is interrupted.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { RETENTION_MS } from '../../../edge/journal/journal.ts';
@@ -12,8 +20,9 @@ import { SeededRandom } from '../../../foundation/random.ts';
 import { genesisHash } from '../../../sync/contract/journal-entry.ts';
 import type { JournalEntry } from '../../../sync/contract/journal-entry.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { DiskModel, TRACE_OPTIONS, readDiskTrace } from './disk-trace.ts';
+import { DiskModel, traceChild } from './disk-trace.ts';
 import { KEY, completedSale, openJournal, quickFolder } from './journal-fixture.ts';
+import { needStrace } from './need-strace.ts';
 
 const identity = ({ id, at, body }: JournalEntry): object => ({ id, at, body });
 
@@ -88,6 +97,50 @@ test('a copy becomes the journal of another till', async () => {
   await journal.close();
 });
 
+test('what was given out without the server counts on', async () => {
+  const { folder } = await filled(0);
+  const limits = { perCustomer: 500, perTill: 900, byTrust: { L0: 0, L1: 0, L2: 0, L3: 0, L4: 500 } };
+  const allowance = { till: 'till-1', version: 3, ...limits, validUntil: 9_000_000_000_000 };
+  const journal = await openJournal(folder);
+  journal.allowances.replace(allowance);
+  journal.append(completedSale());
+  const { seq } = journal.append(completedSale());
+  const use = {
+    redemptionId: '0197a000-0000-7000-8000-0000000000aa',
+    customerId: 'c1',
+    points: 500,
+    version: 3,
+  };
+  journal.allowances.note(use, seq);
+  await journal.close();
+
+  await rejoinIn(folder);
+  const again = await openJournal(folder);
+  expect(again.allowances.current()).toEqual(allowance);
+  expect(again.allowances.used('c1', 3)).toEqual({ ofCustomer: 500, ofAll: 500 });
+  // Also under the next allowance, until the server has the sale.
+  expect(again.allowances.used('c1', 4).ofAll).toBe(500);
+  again.confirm(seq, new ManualClock().now());
+  expect(again.allowances.used('c1', 4).ofAll).toBe(0);
+  await again.close();
+
+  await rejoinIn(folder, 'till-2', true, 32);
+  const other = await openJournal(folder, { till: 'till-2' });
+  expect([other.allowances.current(), other.allowances.used('c1', 3).ofAll]).toEqual([undefined, 500]);
+  await other.close();
+});
+
+test('the journal stays the daemon’s, whoever says the command', async (context) => {
+  if (process.geteuid?.() !== 0) context.skip('needs root');
+  const { folder } = await filled(3);
+  const file = join(folder, 'journal.db');
+  chownSync(file, 65_534, 65_534);
+  chmodSync(file, 0o600);
+  const { kept } = await rejoinIn(folder);
+  for (const each of [file, kept])
+    expect(statSync(each)).toMatchObject({ uid: 65_534, gid: 65_534, mode: 0o100600 });
+});
+
 test('open sales stay open, and closed ones answer as before', async () => {
   const folder = quickFolder(onTestFinished);
   const clock = new ManualClock();
@@ -135,13 +188,10 @@ test(
   'interrupted anywhere, the journal is the one or the other, whole, and rejoining goes on',
   { timeout: 60_000 },
   async (context) => {
+    needStrace(context);
     const { folder, entries } = await filled(4);
     const initial = new Map([['journal.db', readFileSync(join(folder, 'journal.db'))]]);
-    const script = new URL('./rejoin-child.ts', import.meta.url).pathname;
-    const trace = join(quickFolder(onTestFinished), 'trace');
-    spawnSync('strace', [...TRACE_OPTIONS, '-o', trace, process.execPath, script, folder]);
-    const steps = readDiskTrace(readFileSync(trace, { encoding: 'utf8', flag: 'a+' }), folder);
-    if (steps.length === 0) context.skip('strace is missing or not permitted');
+    const steps = traceChild(new URL('./rejoin-child.ts', import.meta.url), folder);
     expect(steps.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['link', 'rename', 'sync-folder']));
 
     const disk = new DiskModel(initial);
