@@ -55,7 +55,8 @@ export async function tellAudit(
     );
     const audit = auditJournal(journal);
     const compared = against === undefined ? undefined : await compare(journal, against);
-    const isSame = compared === undefined || compared.kind === 'same';
+    const isSame =
+      compared === undefined || (compared.kind === 'same' && compared.upToSeq >= audit.confirmedSeq);
     const text = asJson
       ? JSON.stringify({ ...audit, against: compared ?? null }, undefined, 2)
       : [auditText(audit), ...(compared === undefined ? [] : [comparisonText(audit, compared)])].join('\n');
@@ -193,12 +194,18 @@ function sumsText(sums: AuditSums | undefined): string {
   return [`${sums.sales} sales`, `${sums.voids} voids`, `${sums.points} points`, ...totals].join(', ');
 }
 
-function comparisonText({ lastSeq }: JournalAudit, compared: AuditComparison): string {
+function comparisonText(
+  { lastSeq, anchorSeq, confirmedSeq }: JournalAudit,
+  compared: AuditComparison,
+): string {
   switch (compared.kind) {
-    case 'same':
-      return `the server has the same up to entry ${compared.upToSeq}${
-        compared.upToSeq < lastSeq ? `; ${lastSeq - compared.upToSeq} are to be sent` : ''
-      }`;
+    case 'same': {
+      const { upToSeq } = compared;
+      const toSend = upToSeq < lastSeq ? `; ${lastSeq - upToSeq} are to be sent` : '';
+      if (upToSeq >= confirmedSeq) return `the server has the same up to entry ${upToSeq}${toSend}`;
+      const kept = upToSeq < anchorSeq ? `, of which those up to ${anchorSeq} are kept nowhere` : '';
+      return `the server lacks what it had confirmed: entries ${upToSeq + 1}–${confirmedSeq}${kept}`;
+    }
     case 'differs':
       return `the server has another entry: ${rangeText(compared)} [JRN_DIVERGED]`;
     case 'gap':

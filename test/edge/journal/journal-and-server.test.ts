@@ -256,4 +256,10 @@ test('a copied disk is told, and finds its way back by one command', { timeout: 
     misfit: null,
     against: { kind: 'same', upToSeq: 4 },
   });
+  // A server that came out of an old backup and was not healed yet.
+  const old = join(serverFolder.path, 'old-audit.json');
+  writeFileSync(old, JSON.stringify({ blocks: [] }));
+  const lacking = await command('audit', '--against', old);
+  expect(lacking.code).toBe(2);
+  expect(lacking.stdout).toContain('the server lacks what it had confirmed: entries 1–4');
 });
