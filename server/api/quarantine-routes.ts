@@ -80,7 +80,8 @@ export function quarantineRoutes(quarantine: Quarantine, database: Database) {
         querystring: z.strictObject({
           till: TillId.optional(),
           all: z.stringbool().default(false).describe('Also those that are settled, or stand by now'),
-          limit: z.coerce.number().int().min(1).max(1_000).default(100),
+          // An entry may be a million characters long.
+          limit: z.coerce.number().int().min(1).max(100).default(50),
         }),
         response: { 200: Page, default: ErrorBody },
       },

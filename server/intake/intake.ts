@@ -23,6 +23,7 @@ import { readJournalMessage } from './journal-message.ts';
 import { journalKey, readCommitted } from './journal-store.ts';
 import type { Judgement } from './judge.ts';
 import { verdictOf } from './judge.ts';
+import { commitRefusable } from './refusable.ts';
 
 /** Messages and bytes that may wait; more are dropped, for the tills send them again. */
 const QUEUE_MESSAGES_MAX = 2_000;
@@ -246,31 +247,21 @@ export class Intake implements Closable {
     await this.#settle([batch], [judged]);
   }
 
-  async #commitEntry(
-    batch: JournalBatch,
-    { id, seq }: JournalEntry,
-  ): Promise<readonly (readonly Judgement[])[]> {
-    // What another server committed at the same time can be in the way once, not twice.
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await this.#commit([batch]);
-      } catch (error) {
-        if (!isRefusedValue(error)) throw error;
-        if (attempt === 0) continue;
-        const { till, incarnation } = batch;
-        const outcome = await this.#commit([batch], new Set([id]));
-        this.#ports.log.error({
-          event: 'intake.entry_refused',
-          till,
-          incarnation,
-          seq,
-          code: 'LEDGER_REFUSED' satisfies ErrorCode,
-          // Its message and detail may hold what the entry says.
-          sqlState: databaseCodeOf(error),
-        });
-        return outcome;
-      }
-    }
+  #commitEntry(batch: JournalBatch, { id, seq }: JournalEntry): Promise<readonly (readonly Judgement[])[]> {
+    const commit = (unpostable: ReadonlySet<string>): Promise<readonly (readonly Judgement[])[]> =>
+      this.#commit([batch], unpostable);
+    return commitRefusable(id, commit, (why) => {
+      const { till, incarnation } = batch;
+      this.#ports.log.error({
+        event: 'intake.entry_refused',
+        till,
+        incarnation,
+        seq,
+        code: 'LEDGER_REFUSED' satisfies ErrorCode,
+        // Its message and detail may hold what the entry says.
+        sqlState: databaseCodeOf(why),
+      });
+    });
   }
 
   #fail(batch: JournalBatch | undefined, error: unknown): void {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Clock } from '../../foundation/clock.ts';
+import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import { singleForm } from '../../sync/contract/blind-index.ts';
@@ -9,10 +10,12 @@ import type { JournalEntry, JournalOwner } from '../../sync/contract/journal-ent
 import { Transaction } from '../../sync/contract/transaction.ts';
 import type { TakenCard } from '../cards/take-bank-card.ts';
 import type { Database, Queries } from '../database/database.ts';
+import { databaseCodeOf } from '../database/faults.ts';
 import { placeId } from './chain.ts';
 import { commitBatches } from './commit-batches.ts';
 import type { ReceiptKeyOf } from './commit-batches.ts';
 import { verdictOf } from './judge.ts';
+import { commitRefusable } from './refusable.ts';
 
 /** Which quarantined entry is meant. */
 export interface QuarantineKey extends JournalOwner {
@@ -115,18 +118,24 @@ export class Quarantine {
       receiptKeyOf,
       onCommitted,
       onTaken,
+      log,
     } = this.#ports;
     const owner = { till: key.till, incarnation: placeId(key, key.seq, key.hash) };
     const batch = { ...owner, entries: [resealEntry({ seq: 0, hash: genesisHash(owner) }, row)] };
-    const [judged = []] = await commitBatches(
-      database,
-      [batch],
-      clock,
-      new Set(),
-      controller,
-      indexer,
-      receiptKeyOf,
-    );
+    const commit = (unpostable: ReadonlySet<string>) =>
+      commitBatches(database, [batch], clock, unpostable, controller, indexer, receiptKeyOf);
+    const [judged = []] = await commitRefusable(row.id, commit, (why) => {
+      const { till, incarnation, seq } = key;
+      const code = 'LEDGER_REFUSED' satisfies ErrorCode;
+      log.error({
+        event: 'quarantine.entry_refused',
+        till,
+        incarnation,
+        seq,
+        code,
+        sqlState: databaseCodeOf(why),
+      });
+    });
     const [judgement] = judged;
     if (judgement === undefined) throw new ProgrammerError('an entry was not judged');
     if (judgement.kind === 'accepted' && judgement.taken !== undefined) onTaken([judgement.taken]);
