@@ -26,12 +26,13 @@ export class Allowances {
     const now = this.#clock.now();
     const { perCustomer, perTill, byTrust, validForMs } = offline;
     const validUntil = now + validForMs;
+    // Counted in ms since the epoch: a database out of a backup, or a new one, goes on above what tills have.
     const { rows } = await sql<{ version: number }>`
       insert into till_allowance as known (till, version, per_customer, per_till, valid_until, issued_at)
-      values (${till}, 1, ${perCustomer}::bigint, ${perTill}::bigint, ${validUntil}::bigint, ${now}::bigint)
-      on conflict (till) do update set version = known.version + 1, per_customer = excluded.per_customer,
+      values (${till}, ${now}::bigint, ${perCustomer}::bigint, ${perTill}::bigint, ${validUntil}::bigint, ${now}::bigint)
+      on conflict (till) do update set version = greatest(known.version + 1, excluded.version), per_customer = excluded.per_customer,
         per_till = excluded.per_till, valid_until = excluded.valid_until, issued_at = excluded.issued_at
       returning version`.execute(this.#database.db);
-    return { till, version: rows[0]?.version ?? 1, perCustomer, perTill, byTrust, validUntil };
+    return { till, version: rows[0]?.version ?? now, perCustomer, perTill, byTrust, validUntil };
   }
 }
