@@ -1,12 +1,12 @@
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { ProgrammerError, StammkundeError } from '../../../foundation/errors.ts';
+import { checkerOf } from '../../../foundation/schema-checker.ts';
+import type { Checker } from '../../../foundation/schema-checker.ts';
 import { replicaCollections } from '../../../sync/contract/replica-documents.ts';
 import type { ReplicaDocuments } from '../../../sync/contract/replica-documents.ts';
 import type { SnapshotChunk, SnapshotCollection } from '../../../sync/contract/snapshot.ts';
 import { parseJson } from '../../../sync/contract/wire.ts';
-import { checkerOf } from './document-checker.ts';
-import type { Checker } from './document-checker.ts';
 
 const decompress = promisify(zstdDecompress);
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
+import { ProgrammerError } from './errors.ts';
 
 /** True for a value a schema takes, and takes as it is. */
 export type Checker = (value: unknown) => boolean;
@@ -7,7 +8,7 @@ export type Checker = (value: unknown) => boolean;
 /**
  * A quick check made from a zod schema: true exactly when the schema takes a value and would leave it unchanged. It
  * says nothing about why not. What it does not know how to check quickly, the schema itself checks. Of two million
- * documents zod takes five seconds, this less than one.
+ * documents of a replica zod takes five seconds, this less than one.
  */
 export function checkerOf(schema: z.core.$ZodType): Checker {
   // $ZodTypes is the union of all schemas zod makes; the base type does not tell them apart.
@@ -17,6 +18,12 @@ export function checkerOf(schema: z.core.$ZodType): Checker {
   if (def.type === 'array') return arrayChecker(schema, def);
   if (def.type === 'object') return objectChecker(schema, def);
   if (hasChecks(def)) return bySchema(schema);
+  // The def of $ZodDiscriminatedUnion, which has this beside $ZodUnion's.
+  if ('discriminator' in def) return unionChecker(schema, def as z.core.$ZodDiscriminatedUnionDef);
+  if (def.type === 'literal') {
+    const values = new Set<unknown>(def.values);
+    return (value) => values.has(value);
+  }
   if (def.type === 'enum') {
     const values = new Set<unknown>(Object.values(def.entries));
     return (value) => values.has(value);
@@ -39,6 +46,19 @@ function bySchema(schema: z.core.$ZodType): Checker {
   return (value) => {
     const result = own.safeParse(value);
     return result.success && isDeepStrictEqual(result.data, value);
+  };
+}
+
+/** A refinement that answers at once. */
+function refinement(check: object): Checker | undefined {
+  // The defs of $ZodChecks, told apart by `check`; only what `refine` makes has a function.
+  const known = check as z.core.$ZodChecks['_zod']['def'] | z.core.$ZodCustomDef;
+  if (known.check !== 'custom' || !('fn' in known)) return undefined;
+  return (value) => {
+    const said = known.fn(value);
+    if (said instanceof Promise)
+      throw new ProgrammerError('a schema that answers later cannot be checked at once');
+    return Boolean(said);
   };
 }
 
@@ -69,7 +89,7 @@ function stringTest(check: object): ((text: string) => boolean) | undefined {
   if (known.check === 'min_length') return (text) => text.length >= known.minimum;
   if (known.check === 'max_length') return (text) => text.length <= known.maximum;
   if (known.check === 'overwrite') return (text) => known.tx(text) === text;
-  return undefined;
+  return refinement(check);
 }
 
 function numberChecker(schema: z.core.$ZodType, def: z.core.$ZodNumberDef): Checker {
@@ -90,20 +110,28 @@ function numberChecker(schema: z.core.$ZodType, def: z.core.$ZodNumberDef): Chec
 
 function arrayChecker(schema: z.core.$ZodType, def: z.core.$ZodArrayDef): Checker {
   const element = checkerOf(def.element);
+  let min = 0;
   let max = Infinity;
   for (const { _zod } of def.checks ?? []) {
     // As above.
     const known = _zod.def as z.core.$ZodChecks['_zod']['def'];
-    if (known.check !== 'max_length') return bySchema(schema);
-    max = Math.min(max, known.maximum);
+    if (known.check === 'min_length') min = Math.max(min, known.minimum);
+    else if (known.check === 'max_length') max = Math.min(max, known.maximum);
+    else return bySchema(schema);
   }
-  return (value) => Array.isArray(value) && value.length <= max && value.every(element);
+  return (value) => {
+    if (!Array.isArray(value) || value.length < min || value.length > max) return false;
+    // `every` would pass over what is missing in it.
+    for (let i = 0; i < value.length; i += 1) if (!element(value[i])) return false;
+    return true;
+  };
 }
 
 function objectChecker(schema: z.core.$ZodType, def: z.core.$ZodObjectDef): Checker {
   // The catchall of strict objects takes nothing.
   const isStrict = (def.catchall as z.core.$ZodTypes | undefined)?._zod.def.type === 'never';
-  if (!isStrict || hasChecks(def)) return bySchema(schema);
+  const refinements = (def.checks ?? []).map(({ _zod }) => refinement(_zod.def));
+  if (!isStrict || refinements.includes(undefined)) return bySchema(schema);
   const fields = new Map(Object.entries(def.shape).map(([name, field]) => [name, checkerOf(field)]));
   const required = [...fields].flatMap(([name, check]) => (check(undefined) ? [] : [name]));
   return (value) => {
@@ -112,6 +140,27 @@ function objectChecker(schema: z.core.$ZodType, def: z.core.$ZodObjectDef): Chec
       const check = fields.get(name);
       if (check === undefined || !check(Reflect.get(value, name))) return false;
     }
-    return required.every((name) => Object.hasOwn(value, name));
+    return (
+      required.every((name) => Object.hasOwn(value, name)) &&
+      refinements.every((fits) => fits?.(value) !== false)
+    );
+  };
+}
+
+function unionChecker(schema: z.core.$ZodType, def: z.core.$ZodDiscriminatedUnionDef): Checker {
+  const { discriminator, options, unionFallback = false } = def;
+  const byValue = new Map<unknown, Checker>();
+  for (const option of options) {
+    // $ZodTypes is the union of all schemas zod makes.
+    const own = (option as z.core.$ZodTypes)._zod.def;
+    const told = own.type === 'object' ? own.shape[discriminator] : undefined;
+    const tag = (told as z.core.$ZodTypes | undefined)?._zod.def;
+    if (unionFallback || tag?.type !== 'literal' || hasChecks(tag)) return bySchema(schema);
+    const check = checkerOf(option as z.core.$ZodType);
+    for (const value of tag.values) byValue.set(value, check);
+  }
+  return (value) => {
+    if (typeof value !== 'object' || value === null) return false;
+    return byValue.get(Reflect.get(value, discriminator))?.(value) ?? false;
   };
 }
