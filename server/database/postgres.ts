@@ -21,6 +21,11 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
 const SILENCE_MS = STATEMENT_TIMEOUT_MS + 5_000;
 /** The same for a statement that may take as long as the tables are large. */
 const UPKEEP_SILENCE_MS = 4 * 3_600_000;
+/**
+ * What is looked up by key lies in memory, or on a disk without a head. With PostgreSQL's default of 4 a commit of a
+ * thousand sales reads all customers there are instead of those it needs (PostgreSQL 15, 19.7.2).
+ */
+const RANDOM_PAGE_COST = 1.1;
 /** Before the system asks whether the other end of an idle connection is still there. */
 const KEEP_ALIVE_AFTER_MS = 30_000;
 
@@ -52,7 +57,7 @@ export function connectForService(url: string, ports: PostgresPorts): Connection
     lock_timeout: LOCK_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
   };
-  return connect(url, ports, limits, SILENCE_MS);
+  return connect(url, ports, limits, SILENCE_MS, [`set random_page_cost = ${RANDOM_PAGE_COST}`]);
 }
 
 /**
