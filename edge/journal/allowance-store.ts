@@ -65,10 +65,15 @@ export class AllowanceStore {
     });
   }
 
-  /** Notes what a completed sale took. To be called in the step that writes its entry. */
+  /**
+   * Notes what a completed sale took. To be called in the step that writes its entry. One id pays for one sale; points
+   * that were given out under an id noted before count all the same.
+   */
   note({ redemptionId, customerId, points, version }: AllowanceUse, seq: number): void {
     this.#database.run(
-      'INSERT OR IGNORE INTO allowance_use VALUES(?, ?, ?, ?, ?)',
+      `INSERT INTO allowance_use VALUES(?, ?, ?, ?, ?)
+       ON CONFLICT(redemption_id) DO UPDATE SET
+         points = points + excluded.points, version = excluded.version, seq = excluded.seq`,
       redemptionId,
       customerId,
       points,

@@ -78,4 +78,6 @@ CREATE INDEX IF NOT EXISTS entry_of_link ON entry(seq)
 WHERE kind IN ('credential.linked', 'credential.unlinked');
 CREATE INDEX IF NOT EXISTS entry_of_return ON entry(json_extract(body, '$.saleId'))
 WHERE kind = 'sale.returned';
+CREATE INDEX IF NOT EXISTS entry_of_redemption ON entry(json_extract(body, '$.redeemed.redemptionId'))
+WHERE kind = 'sale.completed' AND json_extract(body, '$.redeemed.redemptionId') IS NOT NULL;
 `;

@@ -89,6 +89,15 @@ export class OpenSales implements SaleStore {
     return row === undefined ? undefined : this.#parse(row.body, SaleReturned);
   }
 
+  paidWith(redemptionId: string): string | undefined {
+    const [row] = this.#database.rows<{ saleId: string }>(
+      `SELECT sale_id AS saleId FROM entry
+       WHERE kind = 'sale.completed' AND json_extract(body, '$.redeemed.redemptionId') = ?`,
+      redemptionId,
+    );
+    return row?.saleId;
+  }
+
   #entries(
     where: string,
     kind: 'sale.completed' | 'sale.returned',

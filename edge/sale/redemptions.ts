@@ -34,7 +34,10 @@ export interface PointsDesk {
 }
 
 export interface RedemptionsPorts {
-  readonly sales: Pick<Sales, 'openSale' | 'putRedemption' | 'view' | 'allowedPoints' | 'onLetGo'>;
+  readonly sales: Pick<
+    Sales,
+    'openSale' | 'putRedemption' | 'view' | 'saleOfRedemption' | 'allowedPoints' | 'onLetGo'
+  >;
   readonly allowances: Pick<AllowanceStore, 'current' | 'replace' | 'used'>;
   readonly desk: PointsDesk;
   readonly rules: () => RuleBook;
@@ -74,6 +77,9 @@ export class Redemptions implements Closable {
     const sale = sales.openSale(saleId);
     const before = sale.redemption ?? undefined;
     const redemptionId = wish.redemptionId ?? before?.redemptionId ?? uuidV7(clock.now(), random);
+    const holder = sales.saleOfRedemption(redemptionId);
+    if (holder !== undefined && holder !== saleId)
+      throw new StammkundeError('REDEEM_CONFLICT', `redemption ${redemptionId} is sale ${holder}’s`);
     if (before?.redemptionId === redemptionId && before.points !== wish.points)
       throw new StammkundeError(
         'REDEEM_CONFLICT',
@@ -88,13 +94,15 @@ export class Redemptions implements Closable {
     const { points, minor } = verdict;
     const asking: SaleRedemption = { redemptionId, points, minor, state: 'asking', allowanceVersion: null };
     sales.putRedemption(saleId, asking);
-    const outcome = await this.#authorise(sale, asking);
-    const { redemption: now } = sales.view(saleId).status === 'open' ? sales.openSale(saleId) : {};
-    if (now?.redemptionId !== redemptionId) {
+    const answer = await this.#ask(sale, asking);
+    // From here to what is written nothing waits: what one sale is granted, the next one's limits count.
+    const now = sales.view(saleId).status === 'open' ? sales.openSale(saleId) : undefined;
+    if (now?.redemption?.redemptionId !== redemptionId) {
       // It was let go while the question was on its way; the server may have kept the points after it heard so.
       this.#release(redemptionId);
       throw new StammkundeError('REDEEM_CONFLICT', `sale ${saleId} changed meanwhile`);
     }
+    const outcome = answer.kind === 'none' ? this.#byAllowance(now, points) : answer;
     if (outcome.kind === 'granted') return sales.putRedemption(saleId, { ...asking, ...outcome.as });
     // Let go as well: it may have been kept although the answer did not come.
     sales.putRedemption(saleId, null);
@@ -135,23 +143,26 @@ export class Redemptions implements Closable {
     await Promise.all(this.#background);
   }
 
-  async #authorise(sale: OpenSale, { redemptionId, points }: SaleRedemption): Promise<Granted | Refused> {
+  /** What the server says, if it can be asked and answers in time. */
+  async #ask(
+    { saleId, customer }: OpenSale,
+    { redemptionId, points }: SaleRedemption,
+  ): Promise<Granted | Refused | { readonly kind: 'none' }> {
     const { desk, isOnline, clock } = this.#ports;
-    const { customer } = sale;
     if (customer === null) return { kind: 'refused', code: 'REDEEM_TRUST' };
     const { index, kind: identifier, trust, as } = customer;
-    if (!isOnline() || as.verdict !== 'known') return this.#byAllowance(sale, points);
+    if (!isOnline() || as.verdict !== 'known') return { kind: 'none' };
     const giveUp = new AbortController();
     const cancel = clock.schedule(RESERVE_DEADLINE_MS, () => giveUp.abort());
     try {
-      const question = { redemptionId, saleId: sale.saleId, index, identifier, trust, points };
+      const question = { redemptionId, saleId, index, identifier, trust, points };
       const { outcome } = await desk.reserve({ kind: 'points.reserve', ...question }, giveUp.signal);
       return outcome.verdict === 'reserved'
         ? { kind: 'granted', as: { state: 'reserved', allowanceVersion: null } }
         : { kind: 'refused', code: codeOf(outcome.code) };
     } catch (error) {
       if (!isFault(error)) throw error;
-      return this.#byAllowance(sale, points);
+      return { kind: 'none' };
     } finally {
       cancel();
     }
@@ -188,8 +199,9 @@ export class Redemptions implements Closable {
 
   /** Tells the server, which else finds out by itself when the time of the reservation is over. */
   #release(redemptionId: string): void {
-    const { desk, isOnline, log } = this.#ports;
-    if (this.#closed || !isOnline()) return;
+    const { sales, desk, isOnline, log } = this.#ports;
+    // What a sale was paid with, or is to be, is not let go by another that held the same id.
+    if (this.#closed || !isOnline() || sales.saleOfRedemption(redemptionId) !== undefined) return;
     const task = desk
       .release(redemptionId)
       .then(

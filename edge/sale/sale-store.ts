@@ -18,6 +18,8 @@ export interface SaleStore {
   closed(saleId: string): SaleView | undefined;
   /** The entry of a sale that was completed at this till, while it is kept. */
   completed(saleId: string): SaleCompleted | undefined;
+  /** The sale that was completed at this till and paid with this redemption, while its entry is kept. */
+  paidWith(redemptionId: string): string | undefined;
   /** The entries of what came back of a sale at this till, in their order. */
   returnsOf(saleId: string): readonly SaleReturned[];
   /** The entry of a return at this till, while it is kept. */

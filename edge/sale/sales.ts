@@ -251,7 +251,7 @@ export class Sales {
 
   /**
    * Completes the sale; its entry is on the disk when this returns. Repeated, it answers the same from the journal.
-   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · REDEEM_OFFLINE · BURN_TOO_MUCH · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
+   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED (voided) · REDEEM_OFFLINE · REDEEM_CONFLICT · BURN_TOO_MUCH · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
    */
   complete(saleId: string, { shift }: { readonly shift?: string | undefined } = {}): SaleView {
     const sale = this.#open.get(saleId);
@@ -335,6 +335,12 @@ export class Sales {
     return this.#put({ ...this.#openSale(saleId), redemption });
   }
 
+  /** The sale a redemption pays for, open or completed, at this till and while its entry is kept. */
+  saleOfRedemption(redemptionId: string): string | undefined {
+    const open = [...this.#open.values()].find((sale) => sale.redemption?.redemptionId === redemptionId);
+    return open?.saleId ?? this.#options.store.paidWith(redemptionId);
+  }
+
   /** Points that open sales, but for one, are to take by the till's allowance: of one customer, and of all. */
   allowedPoints(customerId: string, except: string): { readonly ofCustomer: number; readonly ofAll: number } {
     let [ofCustomer, ofAll] = [0, 0];
@@ -348,12 +354,17 @@ export class Sales {
     return { ofCustomer, ofAll };
   }
 
-  /** What the entry says of points that pay. @throws StammkundeError REDEEM_OFFLINE · BURN_… (the basket changed since) */
+  /**
+   * What the entry says of points that pay.
+   * @throws StammkundeError REDEEM_OFFLINE · REDEEM_CONFLICT · BURN_… (the basket changed since)
+   */
   #redeemedBy({ saleId, basket, redemption }: OpenSale): RedeemedPoints | undefined {
     if (redemption === null || redemption === undefined) return undefined;
     const { redemptionId, points, minor, state, allowanceVersion } = redemption;
     if (state === 'asking')
       throw new StammkundeError('REDEEM_OFFLINE', `nobody has granted the points of sale ${saleId} yet`);
+    if (this.#options.store.paidWith(redemptionId) !== undefined)
+      throw new StammkundeError('REDEEM_CONFLICT', `redemption ${redemptionId} paid for another sale`);
     const burn = this.#options.rules().programme?.burn;
     const verdict = judgeBurn(burn, basket, points, undefined);
     if (verdict.kind === 'refused' || burn === undefined)

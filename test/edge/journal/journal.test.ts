@@ -360,3 +360,18 @@ describe('counters beside the entries', () => {
     await second.close();
   });
 });
+
+describe('points given out without the server', () => {
+  test('under an id noted before count all the same', async () => {
+    const journal = await openJournal(temporaryFolder(onTestFinished));
+    onTestFinished(() => journal.close());
+    for (const points of [30, 40]) {
+      journal.append(completedSale(), ({ seq }) => {
+        journal.allowances.note({ redemptionId: 'r1', customerId: 'c1', points, version: 1 }, seq);
+      });
+    }
+    expect(journal.allowances.used('c1', 1)).toEqual({ ofCustomer: 70, ofAll: 70 });
+    journal.confirm(1, 1);
+    expect(journal.allowances.used('c1', 2).ofAll).toBe(70);
+  });
+});

@@ -1,5 +1,6 @@
 // Goal: a till that was alone for long starts as fast, and with as little memory, as any other.
 // Method: count what is read from the disk at the start, of a short journal and of one a hundred times as long.
+import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -19,6 +20,8 @@ async function bytesReadToOpen(entries: number): Promise<{ readonly read: number
   expect(journal.unconfirmed).toBe(entries);
   expect(journal.unconfirmedLinks(100)).toEqual([]);
   expect(journal.openSales.all()).toEqual([]);
+  expect(journal.openSales.paidWith(randomUUID())).toBeUndefined();
+  expect(journal.openSales.returnsOf(randomUUID())).toEqual([]);
   expect(journal.append(completedSale()).seq).toBe(entries + 1);
   expect(journal.read(0, 200)).toHaveLength(200);
   expect(journal.read(entries - 200, 200)).toHaveLength(200);

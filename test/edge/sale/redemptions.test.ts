@@ -97,7 +97,7 @@ class Shop {
       isOnline: () => this.online,
       clockQuality: () => this.time.quality,
       clock,
-      random: new SeededRandom(77),
+      random: new SeededRandom(77 + this.#starts),
       log: silentLog,
     });
   }
@@ -314,6 +314,58 @@ describe('without the server', () => {
     shop.journal.confirm(shop.journal.lastSeq, shop.clock.now());
     shop.journal.allowances.replace({ ...(shop.allowance as Allowance), version: 3 }); // nor here
     await pay(shop, 10);
+  });
+
+  test('an id pays for one sale only, open or completed, power cuts included', async () => {
+    const shop = await offline();
+    const redemptionId = newId(shop.clock);
+    const first = shop.sale();
+    const second = shop.sale();
+    await shop.redemptions.redeem(first, { redemptionId, points: 30 });
+    await expect(shop.redemptions.redeem(second, { redemptionId, points: 30 })).rejects.toEqual(
+      code('REDEEM_CONFLICT'),
+    );
+    shop.sales.complete(first);
+    await shop.restart();
+    await expect(shop.redemptions.redeem(second, { redemptionId, points: 30 })).rejects.toEqual(
+      code('REDEEM_CONFLICT'),
+    );
+    shop.online = true;
+    await expect(shop.redemptions.redeem(second, { redemptionId, points: 30 })).rejects.toEqual(
+      code('REDEEM_CONFLICT'),
+    );
+    expect(shop.asked).toEqual([]);
+    expect(shop.journal.allowances.used('nobody', 1).ofAll).toBe(30);
+  });
+
+  test('two open sales that hold one id, by an older program, are not both paid with it', async () => {
+    const shop = await offline();
+    const first = shop.sale();
+    const second = shop.sale();
+    const { redemption } = await shop.redemptions.redeem(first, { points: 30 });
+    shop.sales.putRedemption(second, redemption ?? null);
+    shop.sales.complete(first);
+    expect(() => shop.sales.complete(second)).toThrow(code('REDEEM_CONFLICT'));
+    shop.online = true;
+    shop.redemptions.cancel(second);
+    expect(shop.released).toEqual([]);
+    expect(shop.sales.complete(second).redemption).toBeUndefined();
+  });
+
+  test('a connection that breaks while several sales ask gives out no more than the allowance', async () => {
+    const shop = await Shop.open();
+    const breaks: (() => void)[] = [];
+    shop.answer = () =>
+      new Promise((_resolve, reject) => {
+        breaks.push(() => reject(new StammkundeError('BUS_UNREACHABLE', 'the connection broke')));
+      });
+    const sales = [shop.sale(), shop.sale(), shop.sale()];
+    const paying = Promise.allSettled(sales.map((saleId) => shop.redemptions.redeem(saleId, { points: 60 })));
+    // As the client of requests does: all in one tick.
+    for (const each of breaks) each();
+    const granted = (await paying).filter(({ status }) => status === 'fulfilled');
+    for (const saleId of sales) shop.sales.complete(saleId);
+    expect([granted.length, shop.journal.allowances.used('nobody', 1).ofAll]).toEqual([1, 60]);
   });
 
   test.each([
