@@ -3,6 +3,8 @@
 //   redeem ─▶ on the disk: asking ─▶ points.reserve ──150 ms──▶ reserved
 //                                        │    └─ refused ──▶ the sale has none, and the POS is told why
 //                                        └─ no answer ─▶ within the allowance? ──▶ allowed, or refused with its code
+//
+// An id that is asking, reserved or allowed can be let go at any time, and is then over for good.
 import { StammkundeError, asError, isFault } from '../../foundation/errors.ts';
 import { errorCodes } from '../../foundation/error-codes.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
@@ -25,6 +27,8 @@ import type { Sales } from './sales.ts';
 
 /** How often a till that has the server looks whether its allowance should be renewed. */
 const RENEW_LOOK_MS = 60_000;
+/** Ids that were let go and are remembered; the server knows the older ones as well. */
+const LET_GO_MAX = 1_000;
 
 /** What the server is asked. @throws StammkundeError when no answer comes, or `signal` is aborted */
 export interface PointsDesk {
@@ -36,7 +40,13 @@ export interface PointsDesk {
 export interface RedemptionsPorts {
   readonly sales: Pick<
     Sales,
-    'openSale' | 'putRedemption' | 'view' | 'saleOfRedemption' | 'allowedPoints' | 'onLetGo'
+    | 'openSale'
+    | 'putRedemption'
+    | 'dropRedemption'
+    | 'view'
+    | 'saleOfRedemption'
+    | 'allowedPoints'
+    | 'onLetGo'
   >;
   readonly allowances: Pick<AllowanceStore, 'current' | 'replace' | 'used'>;
   readonly desk: PointsDesk;
@@ -53,60 +63,50 @@ export interface RedemptionsPorts {
 export class Redemptions implements Closable {
   readonly #ports: RedemptionsPorts;
   readonly #background = new Set<Promise<void>>();
+  /** Each call that is not answered yet, by the id of its redemption. */
+  readonly #underWay = new Map<string, Promise<SaleView>>();
+  readonly #letGo = new Set<string>();
   readonly #unhear: () => void;
   #cancel: () => void = () => {};
   #closed = false;
 
   constructor(ports: RedemptionsPorts) {
     this.#ports = ports;
-    this.#unhear = ports.sales.onLetGo((redemptionId) => this.#release(redemptionId));
+    this.#unhear = ports.sales.onLetGo((redemptionId) => this.#end(redemptionId));
     this.#look();
   }
 
   /**
-   * Pays with points, once for an id however often it is called. Another redemption of the sale is let go.
+   * Pays with points, once for an id however often it is called; a call that is repeated while the first is under way is
+   * answered with it. Another redemption of the sale is let go, and an id that was let go is not used again.
    * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · BURN_OFF · BURN_TOO_FEW · BURN_STEP · BURN_TOO_MUCH ·
-   *   BURN_BALANCE · REDEEM_TRUST · REDEEM_CONFLICT · REDEEM_OFFLINE · REDEEM_LIMIT_CUSTOMER · REDEEM_LIMIT_TILL ·
-   *   DATA_DISK_FULL · DATA_UNWRITABLE; the sale is paid with no points then
+   *   BURN_BALANCE · REDEEM_TRUST · REDEEM_OFFLINE · REDEEM_LIMIT_CUSTOMER · REDEEM_LIMIT_TILL · DATA_DISK_FULL ·
+   *   DATA_UNWRITABLE; the sale is paid with no points then · REDEEM_CONFLICT (the id is of other points, of another
+   *   sale, or was let go); the sale says what it is paid with
    */
   async redeem(
     saleId: string,
     wish: { readonly redemptionId?: string | undefined; readonly points: number },
   ): Promise<SaleView> {
-    const { sales, clock, random, rules } = this.#ports;
-    const sale = sales.openSale(saleId);
-    const before = sale.redemption ?? undefined;
+    const { sales, clock, random } = this.#ports;
+    const before = sales.openSale(saleId).redemption ?? undefined;
     const redemptionId = wish.redemptionId ?? before?.redemptionId ?? uuidV7(clock.now(), random);
+    const conflict = (why: string): StammkundeError =>
+      new StammkundeError('REDEEM_CONFLICT', `redemption ${redemptionId} ${why}`);
     const holder = sales.saleOfRedemption(redemptionId);
-    if (holder !== undefined && holder !== saleId)
-      throw new StammkundeError('REDEEM_CONFLICT', `redemption ${redemptionId} is sale ${holder}’s`);
-    if (before?.redemptionId === redemptionId && before.points !== wish.points)
-      throw new StammkundeError(
-        'REDEEM_CONFLICT',
-        `redemption ${redemptionId} is of ${before.points} points`,
-      );
-    if (before?.redemptionId === redemptionId && before.state !== 'asking') return sales.view(saleId);
-    if (before !== undefined && before.redemptionId !== redemptionId) this.cancel(saleId);
-    const verdict = judgeBurn(rules().programme?.burn, sale.basket, wish.points, undefined);
-    if (verdict.kind === 'refused')
-      throw new StammkundeError(verdict.code, `${wish.points} points cannot pay for sale ${saleId}`);
-    // On the disk before it is asked: after a power cut the same id is asked for again.
-    const { points, minor } = verdict;
-    const asking: SaleRedemption = { redemptionId, points, minor, state: 'asking', allowanceVersion: null };
-    sales.putRedemption(saleId, asking);
-    const answer = await this.#ask(sale, asking);
-    // From here to what is written nothing waits: what one sale is granted, the next one's limits count.
-    const now = sales.view(saleId).status === 'open' ? sales.openSale(saleId) : undefined;
-    if (now?.redemption?.redemptionId !== redemptionId) {
-      // It was let go while the question was on its way; the server may have kept the points after it heard so.
-      this.#release(redemptionId);
-      throw new StammkundeError('REDEEM_CONFLICT', `sale ${saleId} changed meanwhile`);
+    if (holder !== undefined && holder !== saleId) throw conflict(`is sale ${holder}’s`);
+    if (this.#letGo.has(redemptionId)) throw conflict('was let go');
+    if (before?.redemptionId === redemptionId) {
+      if (before.points !== wish.points) throw conflict(`is of ${before.points} points`);
+      const underWay = this.#underWay.get(redemptionId);
+      if (underWay !== undefined) return underWay;
+      if (before.state !== 'asking') return sales.view(saleId);
     }
-    const outcome = answer.kind === 'none' ? this.#byAllowance(now, points) : answer;
-    if (outcome.kind === 'granted') return sales.putRedemption(saleId, { ...asking, ...outcome.as });
-    // Let go as well: it may have been kept although the answer did not come.
-    sales.putRedemption(saleId, null);
-    throw new StammkundeError(outcome.code, `${points} points were not granted to sale ${saleId}`);
+    const deciding = this.#decide(saleId, redemptionId, wish.points).finally(
+      () => void this.#underWay.delete(redemptionId),
+    );
+    this.#underWay.set(redemptionId, deciding);
+    return deciding;
   }
 
   /** Pays with no points after all. @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · DATA_UNWRITABLE */
@@ -143,26 +143,55 @@ export class Redemptions implements Closable {
     await Promise.all(this.#background);
   }
 
+  async #decide(saleId: string, redemptionId: string, wished: number): Promise<SaleView> {
+    const { sales, rules } = this.#ports;
+    const sale = sales.openSale(saleId);
+    const wasAsking = sale.redemption?.redemptionId === redemptionId;
+    if (!wasAsking) this.cancel(saleId);
+    const verdict = judgeBurn(rules().programme?.burn, sale.basket, wished, undefined);
+    if (verdict.kind === 'refused') {
+      this.cancel(saleId);
+      throw new StammkundeError(verdict.code, `${wished} points cannot pay for sale ${saleId}`);
+    }
+    // On the disk before it is asked: after a power cut the same id is asked for again.
+    const { points, minor } = verdict;
+    const asking: SaleRedemption = { redemptionId, points, minor, state: 'asking', allowanceVersion: null };
+    sales.putRedemption(saleId, asking);
+    const answer = await this.#ask(sale, asking);
+    // From here to what is written nothing waits: what one sale is granted, the next one's limits count.
+    const mayBeKept = wasAsking || answer.mayBeKept;
+    const now = sales.view(saleId).status === 'open' ? sales.openSale(saleId) : undefined;
+    if (now?.redemption?.redemptionId !== redemptionId || now.redemption.state !== 'asking') {
+      // It was let go while the question was on its way; the server may have kept the points after it heard so.
+      if (mayBeKept) this.#release(redemptionId);
+      throw new StammkundeError('REDEEM_CONFLICT', `sale ${saleId} changed meanwhile`);
+    }
+    const outcome = answer.kind === 'none' ? this.#byAllowance(now, points) : answer;
+    if (outcome.kind === 'granted') return sales.putRedemption(saleId, { ...asking, ...outcome.as });
+    if (mayBeKept) sales.putRedemption(saleId, null);
+    else sales.dropRedemption(saleId);
+    throw new StammkundeError(outcome.code, `${points} points were not granted to sale ${saleId}`);
+  }
+
   /** What the server says, if it can be asked and answers in time. */
-  async #ask(
-    { saleId, customer }: OpenSale,
-    { redemptionId, points }: SaleRedemption,
-  ): Promise<Granted | Refused | { readonly kind: 'none' }> {
+  async #ask({ saleId, customer }: OpenSale, { redemptionId, points }: SaleRedemption): Promise<Answer> {
     const { desk, isOnline, clock } = this.#ports;
-    if (customer === null) return { kind: 'refused', code: 'REDEEM_TRUST' };
+    if (customer === null) return { kind: 'refused', code: 'REDEEM_TRUST', mayBeKept: false };
     const { index, kind: identifier, trust, as } = customer;
-    if (!isOnline() || as.verdict !== 'known') return { kind: 'none' };
+    if (!isOnline() || as.verdict !== 'known') return { kind: 'none', mayBeKept: false };
     const giveUp = new AbortController();
     const cancel = clock.schedule(RESERVE_DEADLINE_MS, () => giveUp.abort());
     try {
       const question = { redemptionId, saleId, index, identifier, trust, points };
       const { outcome } = await desk.reserve({ kind: 'points.reserve', ...question }, giveUp.signal);
-      return outcome.verdict === 'reserved'
-        ? { kind: 'granted', as: { state: 'reserved', allowanceVersion: null } }
-        : { kind: 'refused', code: codeOf(outcome.code) };
+      if (outcome.verdict === 'reserved')
+        return { kind: 'granted', as: { state: 'reserved', allowanceVersion: null }, mayBeKept: true };
+      const code = codeOf(outcome.code);
+      // A conflict is one with something that was kept under the id.
+      return { kind: 'refused', code, mayBeKept: code === 'REDEEM_CONFLICT' };
     } catch (error) {
       if (!isFault(error)) throw error;
-      return { kind: 'none' };
+      return { kind: 'none', mayBeKept: true };
     } finally {
       cancel();
     }
@@ -197,6 +226,14 @@ export class Redemptions implements Closable {
       : { kind: 'granted', as: { state: 'allowed', allowanceVersion: version } };
   }
 
+  /** Its id is not used again: the server may have kept points for it, and gives them back as soon as it hears. */
+  #end(redemptionId: string): void {
+    const [oldest] = this.#letGo;
+    if (this.#letGo.size >= LET_GO_MAX && oldest !== undefined) this.#letGo.delete(oldest);
+    this.#letGo.add(redemptionId);
+    this.#release(redemptionId);
+  }
+
   /** Tells the server, which else finds out by itself when the time of the reservation is over. */
   #release(redemptionId: string): void {
     const { sales, desk, isOnline, log } = this.#ports;
@@ -224,6 +261,9 @@ export class Redemptions implements Closable {
     });
   }
 }
+
+/** What the server said, and whether it may have kept points. */
+type Answer = (Granted | Refused | { readonly kind: 'none' }) & { readonly mayBeKept: boolean };
 
 interface Granted {
   readonly kind: 'granted';

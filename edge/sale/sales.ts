@@ -335,6 +335,14 @@ export class Sales {
     return this.#put({ ...this.#openSale(saleId), redemption });
   }
 
+  /**
+   * Takes the redemption from an open sale for which nothing was kept: nobody is told that it was let go.
+   * @throws StammkundeError SALE_NOT_FOUND · SALE_CLOSED · DATA_DISK_FULL · DATA_UNWRITABLE
+   */
+  dropRedemption(saleId: string): SaleView {
+    return this.#tell(this.#save({ ...this.#openSale(saleId), redemption: null }));
+  }
+
   /** The sale a redemption pays for, open or completed, at this till and while its entry is kept. */
   saleOfRedemption(redemptionId: string): string | undefined {
     const open = [...this.#open.values()].find((sale) => sale.redemption?.redemptionId === redemptionId);
@@ -417,12 +425,17 @@ export class Sales {
   }
 
   #put(sale: OpenSale): SaleView {
+    const before = this.#open.get(sale.saleId)?.redemption?.redemptionId;
+    const view = this.#save(sale);
+    if (before !== undefined && before !== sale.redemption?.redemptionId) this.#tellOf(this.#letGo, before);
+    return this.#tell(view);
+  }
+
+  #save(sale: OpenSale): SaleView {
     const customer = sale.customer === null ? null : storedCustomer(sale.customer);
     this.#options.store.save({ ...sale, customer });
-    const before = this.#open.get(sale.saleId)?.redemption?.redemptionId;
     this.#open.set(sale.saleId, sale);
-    if (before !== undefined && before !== sale.redemption?.redemptionId) this.#tellOf(this.#letGo, before);
-    return this.#tell(this.#view(sale));
+    return this.#view(sale);
   }
 
   #close(transaction: SaleTransaction, view: (entry: JournalEntry) => SaleView): SaleView {

@@ -195,6 +195,89 @@ describe('paying with points', () => {
   });
 });
 
+describe('a call that is repeated while the first is under way', () => {
+  /** A shop whose server answers each question when told to, and a sale for which 50 points were asked. */
+  const underWay = async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale('L2');
+    const answers: ReturnType<typeof Promise.withResolvers<void>>[] = [];
+    shop.answer = async ({ kind }) => {
+      const answer = Promise.withResolvers<void>();
+      answers.push(answer);
+      await answer.promise;
+      return { kind, outcome: { verdict: 'reserved', until: shop.clock.now() + HOUR } };
+    };
+    const wish = { redemptionId: newId(shop.clock), points: 50 };
+    return { shop, saleId, answers, wish, first: shop.redemptions.redeem(saleId, wish) };
+  };
+
+  test('is answered as the first, and asks nothing', async () => {
+    const { shop, saleId, answers, wish, first } = await underWay();
+    const second = shop.redemptions.redeem(saleId, wish);
+    const third = shop.redemptions.redeem(saleId, { points: 50 });
+    answers[0]?.resolve();
+    expect((await first).redemption).toMatchObject({ state: 'reserved', points: 50 });
+    expect(await second).toEqual(await first);
+    expect(await third).toEqual(await first);
+    expect([shop.asked.length, shop.released]).toEqual([1, []]);
+    shop.sales.complete(saleId);
+    expect(shop.entries()[0]).toMatchObject({ redeemed: wish });
+  });
+
+  test('gets the refusal of the first', async () => {
+    const { shop, saleId, answers, wish, first } = await underWay();
+    const second = shop.redemptions.redeem(saleId, wish);
+    answers[0]?.reject(new StammkundeError('BUS_UNREACHABLE', 'the connection broke'));
+    await expect(first).rejects.toEqual(code('REDEEM_TRUST'));
+    await expect(second).rejects.toEqual(code('REDEEM_TRUST'));
+    expect(shop.released).toEqual([wish.redemptionId]);
+    expect(shop.sales.complete(saleId).redemption).toBeUndefined();
+  });
+
+  test('with other points is refused, and changes nothing', async () => {
+    const { shop, saleId, answers, wish, first } = await underWay();
+    await expect(shop.redemptions.redeem(saleId, { ...wish, points: 60 })).rejects.toEqual(
+      code('REDEEM_CONFLICT'),
+    );
+    answers[0]?.resolve();
+    expect((await first).redemption).toMatchObject({ points: 50 });
+    expect(shop.released).toEqual([]);
+  });
+
+  test('of an id that was let go meanwhile is refused: its points go back', async () => {
+    const { shop, saleId, answers, wish, first } = await underWay();
+    shop.redemptions.cancel(saleId);
+    await expect(shop.redemptions.redeem(saleId, wish)).rejects.toEqual(code('REDEEM_CONFLICT'));
+    answers[0]?.resolve();
+    await expect(first).rejects.toEqual(code('REDEEM_CONFLICT'));
+    await expect(shop.redemptions.redeem(saleId, wish)).rejects.toEqual(code('REDEEM_CONFLICT'));
+    expect(shop.asked).toHaveLength(1);
+    expect(shop.sales.complete(saleId).redemption).toBeUndefined();
+    const anew = shop.sale('L2');
+    const paying = shop.redemptions.redeem(anew, { points: 50 });
+    answers[1]?.resolve();
+    expect((await paying).redemption).toMatchObject({ state: 'reserved' });
+  });
+});
+
+describe('a redemption the server refused', () => {
+  test('is not let go, as nothing was kept, and may be asked for again under its id', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    const redemptionId = newId(shop.clock);
+    shop.answer = ({ kind }) =>
+      Promise.resolve({ kind, outcome: { verdict: 'refused', code: 'BURN_BALANCE' } });
+    await expect(shop.redemptions.redeem(saleId, { redemptionId, points: 100 })).rejects.toEqual(
+      code('BURN_BALANCE'),
+    );
+    expect(shop.released).toEqual([]);
+    shop.answer = ({ kind }) => Promise.resolve({ kind, outcome: { verdict: 'reserved', until: 1 } });
+    expect((await shop.redemptions.redeem(saleId, { redemptionId, points: 50 })).redemption).toMatchObject({
+      points: 50,
+    });
+  });
+});
+
 describe('points that are not needed any more', () => {
   const reserved = async (): Promise<{ shop: Shop; saleId: string; id: string }> => {
     const shop = await Shop.open();
