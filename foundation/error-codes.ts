@@ -254,6 +254,7 @@ export const errorCodes = {
     'Send line totals that are quantity × unit price less discount',
   ],
   RETURN_LINE_UNKNOWN: ['The sale has no such line', 'Return lines by the ids they had in the sale'],
+  RETURN_CONFLICT: ['The return id was used for other goods', 'Use a new id for a new return'],
   RETURN_QUANTITY: ['A returned quantity is not above zero', 'Send what came back as a positive quantity'],
   RETURN_TOO_MUCH: [
     'More of a line was returned than was bought and not yet returned',
@@ -268,7 +269,7 @@ export const errorCodes = {
   ],
   BURN_BALANCE: ['The customer has fewer usable points', 'Redeem no more than the balance'],
   REDEEM_CONFLICT: [
-    'The redemption id was used for other points or another sale',
+    'The redemption id was used for other points or another sale, or was let go',
     'Use a new id for a new redemption',
   ],
   REDEEM_TRUST: [
@@ -292,6 +293,7 @@ export const errorCodes = {
     'Set lateCredit in the programme to allow it; show the card with the sale',
   ],
   LATE_CODE: ['This is no code of a receipt of this programme', 'Scan the code on the receipt again'],
+  LATE_CONFLICT: ['The claim id was used for another receipt or customer', 'Use a new id for a new claim'],
   LATE_TAKEN: ['The sale belongs to somebody, or its receipt was claimed before', 'Nothing: it counts once'],
   LATE_EXPIRED: ['The receipt is too old to be claimed', 'lateCredit.withinHours says for how long'],
   LATE_OWN_SHIFT: [

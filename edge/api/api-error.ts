@@ -39,6 +39,8 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   LINK_NOT_OPEN: 409,
   LINK_TEXT_OUTDATED: 409,
   REDEEM_CONFLICT: 409,
+  RETURN_CONFLICT: 409,
+  LATE_CONFLICT: 409,
   LATE_TAKEN: 409,
   LATE_CODE: 422,
   RETURN_LINE_UNKNOWN: 422,

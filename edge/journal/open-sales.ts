@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { ProgrammerError, StammkundeError } from '../../foundation/errors.ts';
 import { emptyBasket } from '../../sync/contract/basket.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
-import { SaleCompleted, SaleReturned } from '../../sync/contract/transaction.ts';
+import { SaleClaimed, SaleCompleted, SaleReturned } from '../../sync/contract/transaction.ts';
 import type { SaleTransaction } from '../../sync/contract/transaction.ts';
 import { SaleView } from '../api/events.ts';
 import type { SaleStore } from '../sale/sale-store.ts';
@@ -89,6 +89,11 @@ export class OpenSales implements SaleStore {
     return row === undefined ? undefined : this.#parse(row.body, SaleReturned);
   }
 
+  claimed(claimId: string): SaleClaimed | undefined {
+    const [row] = this.#entries('sale_id = ?', 'sale.claimed', claimId);
+    return row === undefined ? undefined : this.#parse(row.body, SaleClaimed);
+  }
+
   paidWith(redemptionId: string): string | undefined {
     const [row] = this.#database.rows<{ saleId: string }>(
       `SELECT sale_id AS saleId FROM entry
@@ -100,7 +105,7 @@ export class OpenSales implements SaleStore {
 
   #entries(
     where: string,
-    kind: 'sale.completed' | 'sale.returned',
+    kind: 'sale.completed' | 'sale.returned' | 'sale.claimed',
     id: string,
   ): readonly { readonly body: string }[] {
     // The kind stands in the text, so that the index of returns, which has no other, is used.

@@ -7,7 +7,7 @@ import { Uuid } from '../../sync/contract/ids.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
 import { saleOfReceiptCode } from '../../sync/contract/receipt-code.ts';
 import { Shift } from '../../sync/contract/transaction.ts';
-import type { Transaction } from '../../sync/contract/transaction.ts';
+import type { SaleCustomer, Transaction } from '../../sync/contract/transaction.ts';
 import type { Identified } from './identified.ts';
 import type { SaleStore } from './sale-store.ts';
 import { saleCustomer } from './settlement.ts';
@@ -29,11 +29,8 @@ export const ClaimReceiptView = z.strictObject({
 export type ClaimReceiptView = z.infer<typeof ClaimReceiptView>;
 
 interface ClaimsPorts {
-  readonly journal: {
-    append(transaction: Transaction): JournalEntry;
-    holds(subjectId: string, kind: Transaction['kind']): boolean;
-  };
-  readonly store: Pick<SaleStore, 'closed'>;
+  readonly journal: { append(transaction: Transaction): JournalEntry };
+  readonly store: Pick<SaleStore, 'closed' | 'claimed'>;
   readonly identified: (identificationId: string) => Identified | undefined;
   readonly storeId: string;
   readonly clock: Clock;
@@ -51,7 +48,7 @@ export class ReceiptClaims {
   /**
    * Its entry is on the disk when this returns; repeated with its id it changes nothing.
    * @throws StammkundeError LATE_CODE (no code at all) · LATE_TAKEN (this till's sale has a customer) · SALE_CLOSED
-   *   (voided) · API_NOT_FOUND (no such identification) · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
+   *   (voided) · LATE_CONFLICT (the id is another claim's) · API_NOT_FOUND (no such identification) · JRN_FULL · DATA_DISK_FULL · DATA_UNWRITABLE
    */
   take({ claimId, code, identificationId, shift }: ClaimReceiptRequest): ClaimReceiptView {
     const { journal, store, identified, storeId, clock, random } = this.#ports;
@@ -60,8 +57,13 @@ export class ReceiptClaims {
       throw new StammkundeError('LATE_CODE', 'this is no code of a receipt');
     const at = clock.now();
     const view: ClaimReceiptView = { claimId: claimId ?? uuidV7(at, random), saleId, status: 'accepted' };
-    if (journal.holds(view.claimId, 'sale.claimed')) return view;
     const customer = saleCustomer(identified(identificationId) ?? null);
+    const standing = store.claimed(view.claimId);
+    if (standing !== undefined) {
+      if (standing.code === code && standing.shift === shift && mayBeSame(standing.customer, customer))
+        return view;
+      throw new StammkundeError('LATE_CONFLICT', `claim ${view.claimId} is another one`);
+    }
     if (customer === null)
       throw new StammkundeError('API_NOT_FOUND', `there is no identification ${identificationId} to credit`);
     const sale = store.closed(saleId);
@@ -80,4 +82,10 @@ export class ReceiptClaims {
     });
     return view;
   }
+}
+
+/** An identification that is forgotten by now may have been anybody's; a card may be known by a newer index since. */
+function mayBeSame(before: SaleCustomer, now: SaleCustomer | null): boolean {
+  if (now === null || now.index === before.index) return true;
+  return before.customerId !== null && before.customerId === now.customerId;
 }

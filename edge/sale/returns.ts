@@ -5,10 +5,11 @@ import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
 import { Uuid } from '../../sync/contract/ids.ts';
 import { findPaymentCard } from '../../sync/contract/payment-card.ts';
+import type { ReturnedLine } from '../../sync/contract/programme/returns.ts';
 import { SaleReturned } from '../../sync/contract/transaction.ts';
 import type { Transaction } from '../../sync/contract/transaction.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
-import { reversedBy, reversedByVoid, reversedFields } from './reversal.ts';
+import { quantitiesOf, reversedBy, reversedByVoid, reversedFields } from './reversal.ts';
 import type { SaleStore } from './sale-store.ts';
 
 /** Goods that came back, of a sale of any till. */
@@ -46,7 +47,7 @@ export class Returns {
 
   /**
    * Its entry is on the disk when this returns; repeated with its id it changes nothing.
-   * @throws StammkundeError SALE_CLOSED (voided) · RETURN_LINE_UNKNOWN · RETURN_TOO_MUCH (with
+   * @throws StammkundeError RETURN_CONFLICT (the id is of other goods) · SALE_CLOSED (voided) · RETURN_LINE_UNKNOWN · RETURN_TOO_MUCH (with
    *   what came back here before) · PAN_REJECTED · JRN_FULL ·
    *   DATA_DISK_FULL · DATA_UNWRITABLE
    */
@@ -58,6 +59,8 @@ export class Returns {
     const view = { returnId: id, saleId, status: 'accepted' as const, known: sale !== undefined };
     const taken = store.returned(id);
     if (taken !== undefined) {
+      if (taken.saleId !== saleId || !sameGoods(taken.lines, lines))
+        throw new StammkundeError('RETURN_CONFLICT', `return ${id} is of other goods`);
       const { reversedUnknown } = reversedByVoid(store.completed(saleId), []);
       return taken.reversed !== null || reversedUnknown === undefined
         ? { ...view, reversed: taken.reversed }
@@ -75,4 +78,10 @@ export class Returns {
     journal.append({ kind: 'sale.returned', returnId: id, saleId, storeId, at: now, lines, reversed });
     return { ...view, ...said };
   }
+}
+
+function sameGoods(some: readonly ReturnedLine[], others: readonly ReturnedLine[]): boolean {
+  const quantities = quantitiesOf(some);
+  const rest = quantitiesOf(others);
+  return quantities.size === rest.size && [...quantities].every(([line, milli]) => rest.get(line) === milli);
 }

@@ -57,9 +57,14 @@ function partsOf({ basket, earned }: SaleCompleted) {
 }
 
 function goneOf(before: readonly SaleReturned[]): Returned {
-  const gone = new Map<string, number>();
-  for (const { lineId, quantityMilli } of before.flatMap(({ lines }) => lines)) {
-    gone.set(lineId, (gone.get(lineId) ?? 0) + quantityMilli);
+  return quantitiesOf(before.flatMap(({ lines }) => lines));
+}
+
+/** What comes back of each line, however often it is named. */
+export function quantitiesOf(lines: readonly ReturnedLine[]): ReadonlyMap<string, number> {
+  const quantities = new Map<string, number>();
+  for (const { lineId, quantityMilli } of lines) {
+    quantities.set(lineId, (quantities.get(lineId) ?? 0) + quantityMilli);
   }
-  return gone;
+  return quantities;
 }

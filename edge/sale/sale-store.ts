@@ -1,5 +1,10 @@
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
-import type { SaleCompleted, SaleReturned, SaleTransaction } from '../../sync/contract/transaction.ts';
+import type {
+  SaleClaimed,
+  SaleCompleted,
+  SaleReturned,
+  SaleTransaction,
+} from '../../sync/contract/transaction.ts';
 import type { SaleView } from '../api/events.ts';
 import type { StoredSale } from './stored-sale.ts';
 
@@ -24,4 +29,6 @@ export interface SaleStore {
   returnsOf(saleId: string): readonly SaleReturned[];
   /** The entry of a return at this till, while it is kept. */
   returned(returnId: string): SaleReturned | undefined;
+  /** The entry of a claimed receipt at this till, while it is kept. */
+  claimed(claimId: string): SaleClaimed | undefined;
 }

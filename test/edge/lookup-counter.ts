@@ -107,6 +107,7 @@ export async function openCounter(onEnd: (end: () => Promise<void> | void) => vo
     store: {
       all: () => openSales.all(),
       completed: () => undefined,
+      claimed: () => undefined,
       paidWith: () => undefined,
       returnsOf: () => [],
       returned: () => undefined,

@@ -510,6 +510,31 @@ describe('a return', () => {
     expect(shop.entries().filter(({ kind }) => kind === 'sale.returned')).toHaveLength(2);
   });
 
+  test('with an id that was used for other goods is refused, and changes nothing', async () => {
+    const shop = await Shop.open();
+    const saleId = shop.sale();
+    shop.sales.complete(saleId);
+    const returns = returnsOf(shop);
+    const lines = [
+      { lineId: '1', quantityMilli: 400 },
+      { lineId: '2', quantityMilli: 300 },
+    ];
+    const wish = { returnId: newId(shop.clock), saleId, lines };
+    const first = returns.take(wish);
+    await shop.restart();
+    const again = returnsOf(shop);
+    expect(again.take({ ...wish, lines: lines.toReversed() })).toEqual(first);
+    for (const other of [
+      { ...wish, lines: lines.slice(0, 1) },
+      { ...wish, lines: [...lines, { lineId: '1', quantityMilli: 1 }] },
+      { ...wish, lines: lines.map((line) => ({ ...line, quantityMilli: 300 })) },
+      { ...wish, saleId: newId(shop.clock) },
+    ]) {
+      expect(() => again.take(other)).toThrow(code('RETURN_CONFLICT'));
+    }
+    expect(shop.entries()).toHaveLength(2);
+  });
+
   test('says what it takes back, part by part to the last point, and the same when it is repeated', async () => {
     const shop = await Shop.open();
     const { saleId } = shop.sales.open({ saleId: newId(shop.clock) });
