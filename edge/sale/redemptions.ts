@@ -20,10 +20,12 @@ import { mayDo } from '../../sync/contract/trust-policy.ts';
 import type { SaleView } from '../api/events.ts';
 import type { ClockQuality } from '../app-code/trusted-time.ts';
 import type { AllowanceStore } from '../journal/allowance-store.ts';
+import type { Identified } from './identified.ts';
 import type { RuleBook } from './rule-book.ts';
 import type { OpenSale } from './sale-view.ts';
 import type { SaleRedemption } from './redemption.ts';
 import type { Sales } from './sales.ts';
+import { saleCustomer } from './settlement.ts';
 
 /** How often a till that has the server looks whether its allowance should be renewed. */
 const RENEW_LOOK_MS = 60_000;
@@ -153,11 +155,14 @@ export class Redemptions implements Closable {
       this.cancel(saleId);
       throw new StammkundeError(verdict.code, `${wished} points cannot pay for sale ${saleId}`);
     }
+    const { customer } = sale;
+    if (customer === null || saleCustomer(customer) === null)
+      throw new StammkundeError('REDEEM_TRUST', `sale ${saleId} has nobody who could pay with points`);
     // On the disk before it is asked: after a power cut the same id is asked for again.
     const { points, minor } = verdict;
     const asking: SaleRedemption = { redemptionId, points, minor, state: 'asking', allowanceVersion: null };
     sales.putRedemption(saleId, asking);
-    const answer = await this.#ask(sale, asking);
+    const answer = await this.#ask(saleId, customer, asking);
     // From here to what is written nothing waits: what one sale is granted, the next one's limits count.
     const mayBeKept = wasAsking || answer.mayBeKept;
     const now = sales.view(saleId).status === 'open' ? sales.openSale(saleId) : undefined;
@@ -174,10 +179,12 @@ export class Redemptions implements Closable {
   }
 
   /** What the server says, if it can be asked and answers in time. */
-  async #ask({ saleId, customer }: OpenSale, { redemptionId, points }: SaleRedemption): Promise<Answer> {
+  async #ask(
+    saleId: string,
+    { index, kind: identifier, trust, as }: Identified,
+    { redemptionId, points }: SaleRedemption,
+  ): Promise<Answer> {
     const { desk, isOnline, clock } = this.#ports;
-    if (customer === null) return { kind: 'refused', code: 'REDEEM_TRUST', mayBeKept: false };
-    const { index, kind: identifier, trust, as } = customer;
     if (!isOnline() || as.verdict !== 'known') return { kind: 'none', mayBeKept: false };
     const giveUp = new AbortController();
     const cancel = clock.schedule(RESERVE_DEADLINE_MS, () => giveUp.abort());

@@ -22,7 +22,7 @@ import type { RuleBook } from './rule-book.ts';
 import { closedView, customerView, openView } from './sale-view.ts';
 import type { SaleStore } from './sale-store.ts';
 import type { OpenSale } from './sale-view.ts';
-import { saleCustomer } from './settlement.ts';
+import { redemptionOf, saleCustomer } from './settlement.ts';
 import { restoredCustomer, storedCustomer } from './stored-sale.ts';
 
 /** How long an identification waits for a sale to open, ms. */
@@ -76,7 +76,8 @@ export class Sales {
     this.#recent = new RecentIdentifications(options.clock, options.waitMs ?? WAIT_MS, REMEMBER_MS);
     for (const stored of options.store.all()) {
       const customer = stored.customer === null ? null : restoredCustomer(stored.customer);
-      this.#open.set(stored.saleId, { ...stored, customer });
+      const redemption = redemptionOf(customer, stored.redemption);
+      this.#open.set(stored.saleId, { ...stored, customer, redemption });
     }
   }
 
@@ -88,7 +89,7 @@ export class Sales {
 
   /**
    * Calls back with each redemption that an open sale was to be paid with and is not any more, because it was voided, has
-   * another customer, or is paid otherwise. The callback only notes it. The returned function ends it.
+   * another customer or one who cannot pay with points, or is paid otherwise. The callback only notes it. The returned function ends it.
    */
   onLetGo(listener: (redemptionId: string) => void): () => void {
     this.#letGo.add(listener);
@@ -194,7 +195,7 @@ export class Sales {
 
   /**
    * The server has answered whose card it is: so it is wherever the identification is attached. A sale that is closed,
-   * or that has another customer by now, stays as it is.
+   * or that has another customer by now, stays as it is. One whose card is blocked or expired is paid with no points.
    * @throws StammkundeError DATA_DISK_FULL · DATA_UNWRITABLE
    */
   settle(identificationId: string, settled: Pick<Identified, 'as' | 'index'>): void {
@@ -426,8 +427,9 @@ export class Sales {
 
   #put(sale: OpenSale): SaleView {
     const before = this.#open.get(sale.saleId)?.redemption?.redemptionId;
-    const view = this.#save(sale);
-    if (before !== undefined && before !== sale.redemption?.redemptionId) this.#tellOf(this.#letGo, before);
+    const redemption = redemptionOf(sale.customer, sale.redemption);
+    const view = this.#save({ ...sale, redemption });
+    if (before !== undefined && before !== redemption?.redemptionId) this.#tellOf(this.#letGo, before);
     return this.#tell(view);
   }
 

@@ -1,5 +1,6 @@
 import type { SaleCustomer } from '../../sync/contract/transaction.ts';
 import type { Identified } from './identified.ts';
+import type { SaleRedemption } from './redemption.ts';
 
 /**
  * Whose sale the journal says it is. A card the till does not know, or could not ask about, is kept by its index, for the
@@ -19,4 +20,17 @@ export function saleCustomer(identified: Identified | null): SaleCustomer | null
     case 'expired':
       return null;
   }
+}
+
+/**
+ * What a sale is paid with: points are somebody's, so with a customer the entry will not name it is paid with none. What
+ * the allowance granted it granted a customer this till knows.
+ */
+export function redemptionOf(
+  customer: Identified | null,
+  redemption: SaleRedemption | null | undefined,
+): SaleRedemption | null {
+  const payer = saleCustomer(customer);
+  if (payer === null || redemption === undefined) return null;
+  return redemption?.state === 'allowed' && payer.customerId === null ? null : redemption;
 }

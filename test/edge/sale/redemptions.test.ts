@@ -324,6 +324,49 @@ describe('points that are not needed any more', () => {
     expect(shop.released).toEqual([id]);
   });
 
+  test.each([
+    ['blocked', { verdict: 'blocked' }],
+    ['expired', { verdict: 'expired', since: 1 }],
+  ] as const)('are let go once when the server says that the card is %s', async (_what, as) => {
+    const { shop, saleId, id } = await reserved();
+    const { identificationId = '' } = shop.sales.view(saleId).customer ?? {};
+    const { index } = identified(shop.clock);
+    shop.sales.settle(identificationId, { as, index });
+    expect(shop.sales.view(saleId).redemption).toBeUndefined();
+    expect(shop.released).toEqual([id]);
+    await expect(shop.redemptions.redeem(saleId, { points: 100 })).rejects.toEqual(code('REDEEM_TRUST'));
+    expect(shop.sales.complete(saleId).redemption).toBeUndefined();
+    expect(shop.entries()).toMatchObject([{ customer: null }]);
+    expect(shop.entries()[0]).not.toHaveProperty('redeemed');
+    expect(shop.released).toEqual([id]);
+  });
+
+  test('are let go when the card is presented again and is blocked by now', async () => {
+    const { shop, saleId, id } = await reserved();
+    shop.sales.present(identified(shop.clock, { verdict: 'blocked' }));
+    expect(shop.sales.view(saleId).redemption).toBeUndefined();
+    expect(shop.released).toEqual([id]);
+  });
+
+  test('stay when the server, asked again, knows the card', async () => {
+    const { shop, saleId } = await reserved();
+    const card = identified(shop.clock);
+    shop.sales.settle(shop.sales.view(saleId).customer?.identificationId ?? '', card);
+    expect(shop.sales.complete(saleId).redemption).toMatchObject({ points: 100, state: 'reserved' });
+  });
+
+  test('are not taken from nobody: an open sale an older program left so pays with none', async () => {
+    const { shop, saleId } = await reserved();
+    const [stored] = shop.journal.openSales.all();
+    if (stored === undefined || stored.customer === null)
+      throw new Error('the sale is open, with a customer');
+    shop.journal.openSales.save({ ...stored, customer: { ...stored.customer, as: { verdict: 'blocked' } } });
+    await shop.restart();
+    expect(shop.sales.view(saleId).redemption).toBeUndefined();
+    shop.sales.complete(saleId);
+    expect(shop.entries()[0]).not.toHaveProperty('redeemed');
+  });
+
   test('are let go when their sale was voided after a restart', async () => {
     const { shop, saleId, id } = await reserved();
     await shop.restart();
@@ -387,6 +430,17 @@ describe('without the server', () => {
     await expect(shop.redemptions.redeem(shop.sale(), { points: 20 })).rejects.toEqual(
       code('REDEEM_LIMIT_CUSTOMER'),
     );
+  });
+
+  test('what the allowance granted a known customer is let go when the card turns out to be nobody’s', async () => {
+    const shop = await offline();
+    const saleId = shop.sale();
+    await shop.redemptions.redeem(saleId, { points: 50 });
+    const { identificationId = '' } = shop.sales.view(saleId).customer ?? {};
+    shop.sales.settle(identificationId, { as: { verdict: 'unknown' }, index: identified(shop.clock).index });
+    shop.sales.complete(saleId);
+    expect(shop.entries()[0]).not.toHaveProperty('redeemed');
+    await pay(shop, 60);
   });
 
   test('a new allowance does not let what the server does not know of be given out again', async () => {
