@@ -60,7 +60,7 @@ export function correctionRoutes(
         response: { 200: Done, default: ErrorBody },
       },
       handler: async (request) => {
-        const { id: customerId } = await customers.get(request.params.id);
+        const { id: customerId } = request.params;
         const outcome = await database.transaction((tx) =>
           adjust(tx, { ...request.body, customerId }, clock.now()),
         );
@@ -73,7 +73,7 @@ export function correctionRoutes(
           case 'conflict':
             throw new StammkundeError('LEDGER_CONFLICT', 'this id was used for another adjustment');
           case 'refused':
-            throw new StammkundeError(outcome.code, 'nothing was taken');
+            throw new StammkundeError(outcome.code, 'nothing was given or taken');
         }
       },
     });

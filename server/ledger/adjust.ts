@@ -1,8 +1,10 @@
+import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import { lifeOfPoints } from '../../sync/contract/programme/calendar.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { currentProgramme } from '../programme/programme-store.ts';
 import { adjustAccount, memberAccount, partnerAccount } from './accounts.ts';
+import { holdOwnership } from './claim.ts';
 import { contentOf, enter } from './enter.ts';
 import type { LedgerOutcome } from './enter.ts';
 
@@ -19,12 +21,23 @@ export interface Adjustment {
   readonly partner?: string | undefined;
 }
 
-/** Corrects a balance, once for an id. `refused(BURN_BALANCE)` when there are fewer points than are to be taken. */
+/**
+ * Corrects a balance, once for an id. `refused(BURN_BALANCE)` when there are fewer points than are to be taken,
+ * `refused(CUSTOMER_NOT_FOUND)` for one who is not there, or closed: whoever was merged with another has no points.
+ */
 export async function adjust(
   tx: DatabaseTransaction,
   { id, customerId, points, reason, partner }: Adjustment,
   now: Instant,
 ): Promise<LedgerOutcome> {
+  // Nobody is merged or erased before this is committed.
+  await holdOwnership(tx);
+  const key = `adjust:${id}`;
+  const { rows: known } = await sql`
+    select from customer where id = ${customerId}::uuid and status <> 'closed'
+    union all select from ledger_transaction where idempotency_key = ${key} limit 1`.execute(tx);
+  // What was done before they were closed is said again.
+  if (known.length === 0) return { kind: 'refused', code: 'CUSTOMER_NOT_FOUND' };
   const account = memberAccount(customerId);
   const other = partner === undefined ? adjustAccount(reason) : partnerAccount(partner);
   const life = { ...lifeOfPoints(now, (await currentProgramme(tx))?.points), vestsAt: now };
@@ -37,7 +50,7 @@ export async function adjust(
     [
       {
         id,
-        key: `adjust:${id}`,
+        key,
         kind: 'adjust',
         at: now,
         content: contentOf(customerId, points, reason, partner ?? null),

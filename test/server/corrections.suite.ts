@@ -52,6 +52,19 @@ export function correctionsSuite(database: () => Database): void {
     expect((await world.balance(adjustAccount('goodwill'))) - before).toBe(-20);
   });
 
+  test('nothing is given to who was merged away, is closed or never was; what was given before is said again', async () => {
+    const [absorbed, survivor] = [await world.customer(), await world.customer()];
+    const id = world.id();
+    expect(await give(absorbed, 30, id)).toBe('created');
+    await merge(absorbed, survivor);
+    expect(await give(absorbed, 30, id)).toBe('exists');
+    expect(await give(absorbed, 100)).toBe('CUSTOMER_NOT_FOUND');
+    expect(await give(absorbed, -1)).toBe('CUSTOMER_NOT_FOUND');
+    expect(await give(world.id(), 100)).toBe('CUSTOMER_NOT_FOUND');
+    expect(await world.member(absorbed)).toBe(0);
+    expect(await world.member(survivor)).toBe(30);
+  });
+
   test('what another company bears is on its account', async () => {
     const customerId = await world.customer();
     const adjustment = {
