@@ -11,9 +11,11 @@ import { takeBack } from '../../sync/contract/programme/returns.ts';
 import type { ReturnedLine } from '../../sync/contract/programme/returns.ts';
 import { isReceiptCode } from '../../sync/contract/receipt-code.ts';
 import { SaleClaimed, SaleCompleted } from '../../sync/contract/transaction.ts';
+import { REDACTED_INDEX } from '../customers/redact-indexes.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { memberAccount, unclaimedAccount } from '../ledger/accounts.ts';
 import type { Change } from '../ledger/change.ts';
+import { holdOwnership } from '../ledger/claim.ts';
 import { contentOf, enter } from '../ledger/enter.ts';
 import { lockIssued } from '../ledger/lot-store.ts';
 import { currentProgramme } from '../programme/programme-store.ts';
@@ -21,6 +23,8 @@ import { readOwners } from './owners.ts';
 import { readRules } from './sale-points.ts';
 
 const HOUR_MS = 3_600_000;
+/** Claims looked at again in one transaction. */
+const SWEEP_MAX = 200;
 
 /** What claims are settled with. */
 export interface ClaimCircumstances {
@@ -54,7 +58,10 @@ interface ClaimRow {
   readonly seq: number;
 }
 
-/** Credits the claims of these sales whose sales are posted; each sale once. */
+/**
+ * Credits the claims of these sales whose sales are posted; each sale once. A claim and its sale that are committed at the
+ * same moment do not see each other: what nobody credits then, {@link sweepClaims} does.
+ */
 export async function settleClaims(
   tx: DatabaseTransaction,
   saleIds: readonly string[],
@@ -66,7 +73,7 @@ export async function settleClaims(
     tx,
   );
   if (any.length === 0) return;
-  // Sales and returns are posted under it: whichever of them and a claim comes second sees the first.
+  // Returns are posted under it: what came back is taken off, whichever of them and a claim comes second.
   await lockIssued(tx);
   const { rows } = await sql<ClaimRow>`
     select c.entry_id as "entryId", s.idempotency_key as "saleKey", s.id as "saleEntry", cj.body as claim,
@@ -83,6 +90,23 @@ export async function settleClaims(
       update sale_claim set state = ${code === undefined ? 'posted' : 'refused'}, code = ${code ?? null}
       where entry_id = ${row.entryId}::uuid`.execute(tx);
   }
+}
+
+/** Looks once more at claims that wait although their sale is there. @returns whether there may be more */
+export async function sweepClaims(
+  tx: DatabaseTransaction,
+  circumstances: ClaimCircumstances,
+): Promise<{ readonly more: boolean }> {
+  await holdOwnership(tx);
+  const { rows } = await sql<{ sale_id: string }>`
+    select c.sale_id from sale_claim c join ledger_transaction s on s.idempotency_key = 'sale:' || c.sale_id
+    where c.state = 'waiting' order by c.position limit ${SWEEP_MAX}::bigint`.execute(tx);
+  await settleClaims(
+    tx,
+    rows.map((row) => row.sale_id),
+    circumstances,
+  );
+  return { more: rows.length === SWEEP_MAX };
 }
 
 /** @returns why not, or undefined when the points were credited */
@@ -107,6 +131,8 @@ async function settleOne(
   );
   if (back.some(({ kind }) => kind === 'void')) return 'SALE_CLOSED';
 
+  // Whoever claimed it was erased while the claim waited: all of them have this index, and nobody.
+  if (claim.customer.index === REDACTED_INDEX) return 'CUSTOMER_ERASED';
   const forms = indexer.formsFrom(claim.customer.index);
   const owners = await readOwners(tx, [...forms]);
   const owner = forms.map((form) => owners.get(form)).find((each) => each !== undefined);
@@ -115,20 +141,18 @@ async function settleOne(
   const claimed: SaleCompleted = { ...sale, customer: claim.customer };
   const rules = await readRules(tx, [claimed], now);
   const earned = rules.earnedOf(claimed, member);
-  const points = totalPoints(earned);
-  const parts = saleParts(sale.basket, earned.parts ?? [], points);
+  const whole = totalPoints(earned);
   const gone = takeBack(
-    parts,
+    saleParts(sale.basket, earned.parts ?? [], whole),
     new Map(),
     back.flatMap(({ lines }) => lines),
   );
+  // What came back before the claim never comes to the account: neither debts nor tiers are made of it. The parts stay
+  // whole, for later returns count on from what came back before them.
+  const points = whole - (gone.kind === 'taken' ? gone.points : 0);
   const key = `late:${sale.saleId.toLowerCase()}`;
   const changes: Change[] =
     points === 0 ? [] : [{ kind: 'earn', account, points, earnedAt: sale.at, life: rules.lifeOf(sale) }];
-  if (points > 0 && gone.kind === 'taken' && gone.points > 0) {
-    // What came back before the claim is taken out of it at once, so that later returns count on.
-    changes.push({ kind: 'take-back', account, points: gone.points, lotId: row.entryId, negative: 'never' });
-  }
   const [outcome] = await enter(
     tx,
     [

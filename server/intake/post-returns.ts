@@ -300,7 +300,8 @@ async function readSales(
   const sales = new Map<string, PostedSale>();
   for (const { id, key, parts, body, points, account } of rows) {
     const late = lates.get(key.replace('sale:', 'late:'));
-    const total = late?.points ?? points ?? 0;
+    // What came back before a claim is on its parts, and not in its lot.
+    const total = late === undefined ? (points ?? 0) : Math.max(late.points, sumOf(late.parts ?? []));
     const basket = basketIn(body);
     const payment = payments.get(key.slice('sale:'.length));
     sales.set(id, {
@@ -323,6 +324,10 @@ async function readSales(
     sale.returned = sum;
   }
   return sales;
+}
+
+function sumOf(parts: readonly number[]): number {
+  return parts.reduce((sum, part) => sum + part, 0);
 }
 
 type JudgedReturn =

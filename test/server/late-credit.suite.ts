@@ -2,9 +2,12 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Database } from '../../server/database/database.ts';
+import { eraseCustomer } from '../../server/customers/erase-customer.ts';
+import { REDACTED_INDEX } from '../../server/customers/redact-indexes.ts';
 import { commitBatches } from '../../server/intake/commit-batches.ts';
 import { OfficeClaims } from '../../server/intake/office-claims.ts';
 import { unclaimedAccount } from '../../server/ledger/accounts.ts';
+import { qualifyTiers } from '../../server/programme/qualify-tiers.ts';
 import { readRefusedClaims } from '../../server/reports/redemption-reports.ts';
 import { singleForm } from '../../sync/contract/blind-index.ts';
 import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
@@ -16,6 +19,7 @@ import { TestTill } from './test-till.ts';
 
 const AT = Date.UTC(2026, 10, 1);
 const HOUR = 3_600_000;
+const BURN = { points: 1, minor: 1, minPoints: 1, stepPoints: 1, maxPercent: 100, excludedCategories: [] };
 const keyOf = (till: string): Uint8Array => receiptKey(`token of ${till}`);
 
 export function lateCreditSuite(database: () => Database): void {
@@ -171,6 +175,81 @@ export function lateCreditSuite(database: () => Database): void {
     till.undo(sale);
     await commit(till);
     expect(await world.member(customer)).toBe(0);
+  });
+
+  test('what came back before the claim pays no debt: of goods that are all back nothing, of half of them half', async () => {
+    await world.rules({ lateCredit: { withinHours: 72 }, burn: BURN });
+    other.sell(index, 0, {
+      earned: { programmeVersion: world.programme.version, base: 0, bonuses: [] },
+      redeemed: {
+        redemptionId: other.id(),
+        points: 30,
+        minor: 30,
+        parts: [30],
+        authorised: 'allowance',
+        allowanceVersion: 1,
+      },
+    });
+    await commit(other);
+    expect(await world.member(customer)).toBe(-30);
+    const [all, half] = [sell(), sell()];
+    back(all, 4);
+    back(half, 2);
+    claim(all);
+    await commit(till, other);
+    expect(await world.member(customer)).toBe(-30);
+    claim(half);
+    await commit(other);
+    expect(await world.member(customer)).toBe(-20);
+    till.undo(half);
+    await commit(till);
+    expect(await world.member(customer)).toBe(-30);
+  });
+
+  test('no tier is made of goods that came back before the claim', async () => {
+    const name = { de: 'x', en: 'x' };
+    const silver = {
+      id: 'silver',
+      name,
+      earnPercent: 100,
+      qualify: { points: 20, windowMonths: 3 },
+    };
+    await world.rules({
+      lateCredit: { withinHours: 72 },
+      tiers: [{ id: 'basic', name, earnPercent: 100 }, silver],
+    });
+    const tier = async (): Promise<string> => {
+      for (let more = true; more;) {
+        ({ more } = await database().transaction((tx) => qualifyTiers(tx, world.clock.now())));
+      }
+      const found = database().db.selectFrom('customer').select('tier').where('id', '=', customer);
+      return (await found.executeTakeFirstOrThrow()).tier;
+    };
+    const [all, one, none] = [sell(), sell(), sell()];
+    back(all, 4);
+    back(one, 1);
+    for (const sale of [all, one]) claim(sale);
+    await commit(till, other);
+    expect([await world.member(customer), await tier()]).toEqual([15, 'basic']);
+    back(one, 1);
+    await commit(till);
+    claim(none);
+    await commit(other);
+    expect([await world.member(customer), await tier()]).toEqual([30, 'silver']);
+    till.undo(none);
+    await commit(till);
+    expect([await world.member(customer), await tier()]).toEqual([10, 'basic']);
+  });
+
+  test('a claim that still waits when its customer is erased credits nobody', async () => {
+    const sale = sell();
+    const claimed = claim(sale);
+    await commit(other);
+    await database().transaction((tx) => eraseCustomer(tx, customer, AT));
+    await commit(till);
+    expect(await stateOf(claimed)).toBe('refused CUSTOMER_ERASED');
+    expect(await world.balance(unclaimedAccount(REDACTED_INDEX))).toBe(0);
+    expect(JSON.stringify(await readRefusedClaims(database().db, 1_000))).not.toContain(index);
   });
 
   test('the customer service credits a receipt once, and says why not', async () => {
