@@ -99,6 +99,11 @@ export function serverToken(secret: Uint8Array, tenant: TenantId): string {
   return createHmac('sha256', secret).update(`server-token/v1/${tenant}`).digest('base64url');
 }
 
+/** The group in which all servers subscribe; no till can name it, so none can take what is for them. */
+export function shareGroup(secret: Uint8Array, tenant: TenantId): string {
+  return createHmac('sha256', secret).update(`share-group/v1/${tenant}`).digest('hex').slice(0, 16);
+}
+
 function newSigningKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString().trim();
 }

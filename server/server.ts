@@ -69,7 +69,7 @@ import { Intake } from './intake/intake.ts';
 import { OfficeClaims } from './intake/office-claims.ts';
 import { Quarantine } from './intake/quarantine.ts';
 import { TillStates } from './intake/till-states.ts';
-import { loadApiToken, loadKeys, SERVER_USER, serverToken, tillToken } from './keys.ts';
+import { loadApiToken, loadKeys, SERVER_USER, serverToken, shareGroup, tillToken } from './keys.ts';
 import type { ServerKeys } from './keys.ts';
 import { Statements } from './statements.ts';
 import { TillStores } from './tills/till-stores.ts';
@@ -217,7 +217,8 @@ async function compose(
   const states = new TillStates({ ...shared, onStored: (stored) => wipes.reported(stored) });
 
   const { openBus, url: brokerUrl, shared: isShared } = await prepareBroker(config, keys, ports, opened);
-  const one = isShared ? sharedFilter : (filter: string): string => filter;
+  const group = shareGroup(keys.secret, config.tenant);
+  const one = (filter: string): string => (isShared ? sharedFilter(group, filter) : filter);
   bus = opened.add(
     await openBus({
       subscriptions: [

@@ -3,12 +3,13 @@ import type { TenantId, TillId } from './ids.ts';
 /** In place of a till's name in a subscription of the server. */
 export const ANY_TILL = '+';
 
-/** The server's workers, as one subscriber of a broker with shared subscriptions. */
-const SHARE_GROUP = 'stammkunde-servers';
-
-/** A filter whose messages go to one worker each (MQTT 5, 4.8.2; brokers offer it to MQTT 3.1.1 as well). */
-export function sharedFilter(filter: string): string {
-  return `$share/${SHARE_GROUP}/${filter}`;
+/**
+ * A filter whose messages go to one of those who name the same group (MQTT 5, 4.8.2; brokers offer it to MQTT 3.1.1 as
+ * well). Brokers there are that let anybody into a group and deny only what they then deliver, which is lost: a group's
+ * name must be known to its members alone.
+ */
+export function sharedFilter(group: string, filter: string): string {
+  return `$share/${group}/${filter}`;
 }
 
 /** Version of topics and payloads; a change that older programs cannot read raises it. */
