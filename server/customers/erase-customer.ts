@@ -3,8 +3,9 @@ import type { Instant } from '../../foundation/clock.ts';
 import { BLIND_INDEX_PATTERN, singleForm } from '../../sync/contract/blind-index.ts';
 import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
-import { memberAccount } from '../ledger/accounts.ts';
+import { memberAccount, pendingAccount } from '../ledger/accounts.ts';
 import { changeOwnership } from '../ledger/claim.ts';
+import { forgetPoints } from '../ledger/forget-points.ts';
 import { forgetInSnapshots } from '../snapshots/forget-in-snapshots.ts';
 import { REDACTED_INDEX, redactIndexes, withoutGivenOut } from './redact-indexes.ts';
 import type { Redacted } from './redact-indexes.ts';
@@ -26,7 +27,8 @@ export interface Forgotten {
 
 /**
  * Erases a customer: profile, membership, cards, phones and codes are deleted, and their blind indexes are taken out of
- * journals, consents and accounts, and snapshots that may hold them are made anew. What stays is bookkeeping: amounts, dates, stores and the customer's random id, which
+ * journals, consents and accounts, and snapshots that may hold them are made anew. Their points go to an account that is
+ * nobody's. What stays is bookkeeping: amounts, dates, stores and the customer's random id, which
  * leads to nobody any more.
  * @param indexer leads to the indexes under which tills with newer keys name the same cards
  * @returns undefined when there is no such customer
@@ -39,13 +41,11 @@ export async function eraseCustomer(
 ): Promise<{ readonly erased: Erased; readonly forgotten: Forgotten } | undefined> {
   // No sale of theirs may be on its way into the ledger.
   await changeOwnership(tx);
-  const customer = await tx
-    .selectFrom('customer')
-    .select('id')
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst();
-  if (customer === undefined) return undefined;
+  const customer = tx.selectFrom('customer').select('id').where('id', '=', id);
+  if ((await customer.executeTakeFirst()) === undefined) return undefined;
+  // Accounts before customers, as whoever posts locks them.
+  await forgetPoints(tx, id, now);
+  await customer.forUpdate().execute();
   const { rows: cards } = await sql<{ index: BlindIndex }>`
     delete from credential where customer_id = ${id}::uuid returning index`.execute(tx);
   await tx.deleteFrom('customer').where('id', '=', id).execute();
@@ -101,7 +101,7 @@ async function readEntries(tx: DatabaseTransaction, id: string): Promise<readonl
     join till_journal j on j.till = p.till and j.incarnation = p.incarnation and j.seq = p.seq
     union
     select j.id from ledger_posting p join till_journal j on j.id = p.transaction_id
-    where p.account_id = ${memberAccount(id)}`.execute(tx);
+    where p.account_id = any(${[memberAccount(id), pendingAccount(id)]}::text[])`.execute(tx);
   return rows.map((row) => row.id);
 }
 

@@ -3,6 +3,7 @@ import type { RawBuilder } from 'kysely';
 import { singleForm } from '../../sync/contract/blind-index.ts';
 import type { BlindIndex, IndexForms } from '../../sync/contract/blind-index.ts';
 import type { Database, DatabaseTransaction } from '../database/database.ts';
+import { erasedAccount } from '../ledger/accounts.ts';
 import { changeOwnership } from '../ledger/claim.ts';
 
 /** Entries of the journal that name any of the cards, first or later: two indexes, as most entries name one card. */
@@ -52,7 +53,7 @@ export async function redactIndexes(
     where cards_named_in(q.body) && ${list}::text[]
     returning q.id`.execute(tx);
   const { rows: accounts } = await sql<{ id: string; name: string }>`
-    update ledger_account a set id = 'unclaimed:erased-' || gen_random_uuid()
+    update ledger_account a set id = ${erasedAccount('')} || gen_random_uuid()
     from unnest(${list}::text[]) as n(index) where a.id = 'unclaimed:' || n.index
     returning 'unclaimed:' || n.index as id, a.id as name`.execute(tx);
   for (const { id, name } of accounts) {

@@ -288,6 +288,7 @@ export const ledgerKinds = [
   'late',
   'merge',
   'adjust',
+  'erase',
 ] as const;
 export type LedgerKind = (typeof ledgerKinds)[number];
 

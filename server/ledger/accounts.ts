@@ -40,6 +40,14 @@ export function unclaimedAccount(index: BlindIndex): string {
   return `${UNCLAIMED}${index}`;
 }
 
+/**
+ * Where the points are that nobody can have any more, because they were erased or their card was: an account for each,
+ * so that what comes back of their sales is taken from there. Without an id: how all of them begin.
+ */
+export function erasedAccount(id: string): string {
+  return `${UNCLAIMED}erased-${id}`;
+}
+
 /** The customer whose account it is, or undefined for any other account. */
 export function memberOf(account: string): string | undefined {
   return account.startsWith(MEMBER) ? account.slice(MEMBER.length) : undefined;

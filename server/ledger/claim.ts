@@ -5,7 +5,7 @@ import type { Random } from '../../foundation/random.ts';
 import type { BlindIndex } from '../../sync/contract/blind-index.ts';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
-import { unclaimedAccount } from './accounts.ts';
+import { memberAccount, unclaimedAccount } from './accounts.ts';
 import { moveAccounts } from './move-accounts.ts';
 
 /**
@@ -68,7 +68,7 @@ export async function claimPointsAs(
       kind: 'claim' as const,
       at: now,
       from: accounts,
-      customerId,
+      to: memberAccount(customerId),
     })),
     now,
   );

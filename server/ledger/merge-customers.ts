@@ -53,7 +53,7 @@ export async function mergeCustomers(
         kind: 'merge',
         at: now,
         from: [memberAccount(from)],
-        customerId: to,
+        to: memberAccount(to),
         further: [
           ...(await moved(tx, pendingAccount(from), pendingAccount(to))),
           ...(await moved(tx, holdAccount(from), holdAccount(to))),

@@ -4,17 +4,18 @@ import { points } from '../../sync/contract/points.ts';
 import { NOTHING_HELD, merge } from '../../sync/contract/programme/lots.ts';
 import type { Lot } from '../../sync/contract/programme/lots.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
-import { isUnclaimed, memberAccount, pendingAccount } from './accounts.ts';
+import { isUnclaimed, memberOf, pendingAccount } from './accounts.ts';
 import { sumPostings } from './change.ts';
 import { lockAccounts, lockIssued, moveLots, readAllLots, readHoldings, writeHoldings } from './lot-store.ts';
 import { post } from './post.ts';
 import type { LedgerTransaction, Posting } from './post.ts';
 
-/** All that is on some accounts becomes a customer's. */
+/** All that is on some accounts goes to another. */
 export interface AccountMove extends Omit<LedgerTransaction, 'postings'> {
   /** Of cards that had no owner, or of members. */
   readonly from: readonly string[];
-  readonly customerId: string;
+  /** Of a member; or one that is nobody's, where nothing is pending. */
+  readonly to: string;
   /** Points to move on accounts without lots, in the same transaction. */
   readonly further?: readonly Posting[];
 }
@@ -29,7 +30,7 @@ export async function moveAccounts(
   now: Instant,
 ): Promise<void> {
   if (moves.length === 0) return;
-  const targets = moves.map(({ customerId }) => memberAccount(customerId));
+  const targets = moves.map(({ to }) => to);
   const sources = moves.flatMap(({ from }) => from);
   await lockIssued(tx);
   await lockAccounts(tx, [...sources, ...targets]);
@@ -42,22 +43,23 @@ export async function moveAccounts(
   const posted: LedgerTransaction[] = [];
   const moved: { account: string; lot: Lot }[] = [];
   const before = new Map(holdings);
-  for (const { from, customerId, further = [], ...head } of moves) {
-    const target = memberAccount(customerId);
+  for (const { from, to: target, further = [], ...head } of moves) {
+    const owner = memberOf(target);
     const postings = [...further];
     const arriving: Lot[] = [];
     let owed = 0;
     for (const source of from) {
       const balance = balances.get(source) ?? 0;
-      const own = (lots.get(source) ?? []).map(({ lot }): Lot =>
-        isUnclaimed(source) ? { ...lot, pending: lot.vestsAt > now } : lot,
-      );
+      const own = (lots.get(source) ?? []).map(({ lot }): Lot => {
+        if (owner === undefined) return { ...lot, pending: false };
+        return isUnclaimed(source) ? { ...lot, pending: lot.vestsAt > now } : lot;
+      });
       // The points of a member that are pending are on an account of their own, which the caller moves.
       const pending = isUnclaimed(source) ? sumOf(own.filter((lot) => lot.pending)) : 0;
       postings.push(
         { account: source, points: points(0 - balance) },
         { account: target, points: points(balance - pending) },
-        { account: pendingAccount(customerId), points: points(pending) },
+        ...(owner === undefined ? [] : [{ account: pendingAccount(owner), points: points(pending) }]),
       );
       owed += Math.max(0, 0 - balance);
       arriving.push(...own);

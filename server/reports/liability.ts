@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { valueOf } from '../../sync/contract/programme/burn.ts';
 import type { Queries } from '../database/database.ts';
+import { erasedAccount } from '../ledger/accounts.ts';
 import { currentProgramme } from '../programme/programme-store.ts';
 
 /** Points the programme owes, by what they wait for, and what they are worth. */
@@ -25,6 +26,8 @@ export interface Liability {
 }
 
 export async function readLiability(db: Queries): Promise<Liability> {
+  // What the erased had is owed to nobody.
+  const nobodys = `${erasedAccount('')}%`;
   // One statement is one snapshot: sums read one after the other would differ while sales come in.
   const { rows } = await sql<{
     usable: number;
@@ -38,11 +41,11 @@ export async function readLiability(db: Queries): Promise<Liability> {
     with lots as (
       select case when account like 'unclaimed:%' then 'unclaimed' when pending then 'pending' else 'usable' end as class,
              to_char(to_timestamp(expires_at / 1000.0) at time zone 'UTC', 'YYYY-MM') as month, remaining
-      from point_lot where remaining > 0),
+      from point_lot where remaining > 0 and account not like ${nobodys}),
     accounts as (
       select split_part(id, ':', 1) as class, sum(greatest(balance, 0))::bigint as points,
              sum(greatest(-balance, 0))::bigint as owed
-      from ledger_account group by 1)
+      from ledger_account where id not like ${nobodys} group by 1)
     select
       coalesce((select sum(remaining) from lots where class = 'usable'), 0)::bigint as usable,
       coalesce((select sum(remaining) from lots where class = 'pending'), 0)::bigint as pending,

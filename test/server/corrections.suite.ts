@@ -1,13 +1,18 @@
 // What people correct by hand, and what the programme owes by its lots.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { silentLog } from '../../foundation/log.ts';
+import { Erasures } from '../../server/customers/erasures.ts';
+import { insertCustomers } from '../../server/customers/insert-customers.ts';
 import type { Database } from '../../server/database/database.ts';
-import { adjustAccount, holdAccount, pendingAccount } from '../../server/ledger/accounts.ts';
+import { adjustAccount, holdAccount, memberAccount, pendingAccount } from '../../server/ledger/accounts.ts';
 import { adjust } from '../../server/ledger/adjust.ts';
 import { mergeCustomers } from '../../server/ledger/merge-customers.ts';
 import { Reservations } from '../../server/redemption/reservations.ts';
 import { readLiability } from '../../server/reports/liability.ts';
 import { singleForm } from '../../sync/contract/blind-index.ts';
+import type { JournalEntry } from '../../sync/contract/journal-entry.ts';
+import type { SaleCompleted } from '../../sync/contract/transaction.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { LedgerWorld, saleIdOf } from './ledger-world.ts';
 import { TestTill } from './test-till.ts';
@@ -34,10 +39,52 @@ export function correctionsSuite(database: () => Database): void {
     const merged = await database().transaction((tx) => mergeCustomers(tx, { from, to }, world.clock.now()));
     return merged.kind === 'refused' ? merged.code : merged.kind;
   };
-  const sell = (till: TestTill, index: string, totalMinor: number) =>
+  const sell = (
+    till: TestTill,
+    index: string,
+    totalMinor: number,
+    changes: Partial<SaleCompleted> = {},
+  ): JournalEntry =>
     till.sell(index, totalMinor, {
       earned: { programmeVersion: world.programme.version, base: 0, bonuses: [] },
+      ...changes,
     });
+  const reservations = () =>
+    new Reservations({
+      database: database(),
+      clock: world.clock,
+      indexer: singleForm,
+      onCommitted: () => {},
+    });
+  const reserve = (
+    till: TestTill,
+    index: string,
+    what: { readonly redemptionId: string; readonly saleId: string; readonly points: number },
+  ) =>
+    reservations().reserve(till.till, {
+      kind: 'points.reserve',
+      ...what,
+      index,
+      identifier: 'app',
+      trust: 'L4',
+    });
+  const erasures = () => {
+    const { clock, random } = world;
+    const changes = { changed: () => {}, urgent: () => {} };
+    return new Erasures({ database: database(), changes, clock, random, log: silentLog });
+  };
+  const erase = (id: string) => erasures().erase(id);
+  /** Makes a customer under the id of one who was erased, and gives them the card. */
+  const anew = async (id: string, index: string): Promise<void> => {
+    const customer = { tier: 'basic', purposes: [], greeting: null, cards: [], afterErasure: true };
+    const card = { id: world.id(), index, kind: 'card' as const, scheme: 'house', validUntil: null };
+    const [outcome] = await database().transaction((tx) =>
+      insertCustomers(tx, [{ id, customer, cards: [card] }], world),
+    );
+    expect(outcome?.verdict).toBe('created');
+  };
+  const balances = (id: string) =>
+    Promise.all([memberAccount, pendingAccount, holdAccount].map((of) => world.balance(of(id))));
 
   test('an adjustment takes place once, against the account of its reason', async () => {
     const customer = await world.customer();
@@ -113,22 +160,8 @@ export function correctionsSuite(database: () => Database): void {
     const [first, second] = [till.index(), till.index()];
     const [absorbed, survivor] = [await world.customer(first), await world.customer(second)];
     await give(absorbed, 100);
-    const reservations = new Reservations({
-      database: database(),
-      clock: world.clock,
-      indexer: singleForm,
-      onCommitted: () => {},
-    });
     const redemptionId = world.id();
-    await reservations.reserve(till.till, {
-      kind: 'points.reserve',
-      redemptionId,
-      saleId: world.id(),
-      index: first,
-      identifier: 'app',
-      trust: 'L4',
-      points: 40,
-    });
+    await reserve(till, first, { redemptionId, saleId: world.id(), points: 40 });
     await world.rules({ burn, points: { timeZone: 'UTC', vestAfterDays: 14 } });
     sell(till, first, 700);
     await world.commit(till);
@@ -136,8 +169,67 @@ export function correctionsSuite(database: () => Database): void {
     expect(await world.member(survivor)).toBe(60);
     expect(await world.balance(pendingAccount(survivor))).toBe(7);
     expect(await world.balance(holdAccount(survivor))).toBe(40);
-    await reservations.release(till.till, { kind: 'points.release', redemptionId });
+    await reservations().release(till.till, { kind: 'points.release', redemptionId });
     expect(await world.member(survivor)).toBe(100);
+  });
+
+  test('who is made anew after an erasure begins with nothing, and the erased one’s points are owed to nobody', async () => {
+    const till = new TestTill();
+    const index = till.index();
+    const customer = await world.customer(index);
+    const before = await readLiability(database().db);
+    await give(customer, 100);
+    const redemptionId = world.id();
+    const saleId = till.id();
+    await reserve(till, index, { redemptionId, saleId, points: 40 });
+    expect(await world.balance(holdAccount(customer))).toBe(40);
+    await world.rules({ burn, points: { timeZone: 'UTC', vestAfterDays: 14 } });
+    const sale = sell(till, index, 700);
+    await world.commit(till);
+    expect((await readLiability(database().db)).points - before.points).toBe(107);
+    await erase(customer);
+    expect(await readLiability(database().db)).toEqual(before);
+    expect(await balances(customer)).toEqual([0, 0, 0]);
+
+    await anew(customer, index);
+    await world.rules({ burn });
+    sell(till, index, 1_000);
+    // What comes back of the erased one's sale, and a sale that was on its way, are not theirs.
+    till.undo(sale);
+    await world.commit(till);
+    await reservations().release(till.till, { kind: 'points.release', redemptionId });
+    expect(await balances(customer)).toEqual([10, 0, 0]);
+    await erase(customer);
+    expect(await readLiability(database().db)).toEqual(before);
+    await anew(customer, index);
+    expect(await balances(customer)).toEqual([0, 0, 0]);
+  });
+
+  test('what the erased owed, and what they had paid with points, stays with nobody', async () => {
+    const till = new TestTill();
+    const index = till.index();
+    const customer = await world.customer(index);
+    const before = await readLiability(database().db);
+    await give(customer, 50);
+    const paid = sell(till, index, 1_000, {
+      redeemed: {
+        redemptionId: till.id(),
+        points: 80,
+        minor: 40,
+        parts: [80],
+        authorised: 'allowance',
+        allowanceVersion: 1,
+      },
+    });
+    await world.commit(till);
+    expect(await world.member(customer)).toBe(-20);
+    await erase(customer);
+    expect(await readLiability(database().db)).toEqual(before);
+    await anew(customer, index);
+    till.undo(paid);
+    await world.commit(till);
+    expect(await balances(customer)).toEqual([0, 0, 0]);
+    expect(await readLiability(database().db)).toEqual(before);
   });
 
   test('the liability is what lots hold and what is kept for sales, at the worth of points', async () => {
