@@ -4,6 +4,7 @@ import type { IndexForms } from '../../sync/contract/blind-index.ts';
 import type { JournalOwner } from '../../sync/contract/journal-entry.ts';
 import { totalPoints } from '../../sync/contract/earn.ts';
 import type { SaleCompleted } from '../../sync/contract/transaction.ts';
+import { REDACTED_INDEX } from '../customers/redact-indexes.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { memberAccount, unclaimedAccount } from '../ledger/accounts.ts';
 import { enter } from '../ledger/enter.ts';
@@ -21,6 +22,9 @@ import { readOwners } from './owners.ts';
 import { recordReturns, settleReturns } from './post-returns.ts';
 import type { EnteredReturn } from './post-returns.ts';
 import { readRules } from './sale-points.ts';
+
+/** Owes what was paid with points that nobody can be asked for. */
+const NOBODYS = unclaimedAccount('nobody');
 
 interface Entered<T> {
   readonly owner: JournalOwner;
@@ -66,13 +70,15 @@ export async function postSales(
     );
     const paid: PaidSale[] = [];
     const redemptions = sales.flatMap(({ transaction }) => transaction.redeemed?.redemptionId ?? []);
+    let kept: Awaited<ReturnType<typeof lockRedemptions>> = new Map();
     if (redemptions.length > 0) {
       // Before any account of a member, as whoever ends a reservation does.
       await lockIssued(tx);
-      await lockRedemptions(tx, redemptions);
+      kept = await lockRedemptions(tx, redemptions);
     }
     const effects = sales.map(({ owner: { till, incarnation }, entryId, seq, transaction: sale }): Effect => {
-      const card = sale.customer;
+      // One whose card was erased before this was taken in is nobody's.
+      const card = sale.customer?.index === REDACTED_INDEX ? null : sale.customer;
       const forms = card === null ? [] : (formsOf.get(card.index) ?? [card.index]);
       const customer = forms.map((form) => owners.get(form)).find((owner) => owner !== undefined);
       const member = customer?.status === 'closed' ? undefined : customer;
@@ -82,8 +88,11 @@ export async function postSales(
       if (shown !== points) differing.set(entryId, { shown, posted: points });
       const account = member !== undefined ? memberAccount(member.id) : unclaimedAccount(forms.at(-1) ?? '');
       const source = { till, incarnation, seq };
-      if (sale.redeemed !== undefined && card !== null) {
-        paid.push({ saleId: sale.saleId, till, at: sale.at, source, redeemed: sale.redeemed, account });
+      const { saleId, at, redeemed } = sale;
+      if (redeemed !== undefined) {
+        // Without a card whoever the points were kept of pays; if none were, it is flagged as owed by nobody known.
+        const payer = card === null ? (kept.get(redeemed.redemptionId)?.account ?? NOBODYS) : account;
+        paid.push({ saleId, till, at, source, redeemed, account: payer });
       }
       return {
         id: entryId,

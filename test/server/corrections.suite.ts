@@ -3,9 +3,16 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../foundation/log.ts';
 import { Erasures } from '../../server/customers/erasures.ts';
+import { REDACTED_INDEX } from '../../server/customers/redact-indexes.ts';
 import { insertCustomers } from '../../server/customers/insert-customers.ts';
 import type { Database } from '../../server/database/database.ts';
-import { adjustAccount, holdAccount, memberAccount, pendingAccount } from '../../server/ledger/accounts.ts';
+import {
+  adjustAccount,
+  holdAccount,
+  memberAccount,
+  pendingAccount,
+  unclaimedAccount,
+} from '../../server/ledger/accounts.ts';
 import { adjust } from '../../server/ledger/adjust.ts';
 import { mergeCustomers } from '../../server/ledger/merge-customers.ts';
 import { Reservations } from '../../server/redemption/reservations.ts';
@@ -230,6 +237,13 @@ export function correctionsSuite(database: () => Database): void {
     await world.commit(till);
     expect(await balances(customer)).toEqual([0, 0, 0]);
     expect(await readLiability(database().db)).toEqual(before);
+  });
+
+  test('a sale whose card was erased before it was taken in earns nobody anything', async () => {
+    const till = new TestTill();
+    sell(till, REDACTED_INDEX, 1_000);
+    expect(await world.commit(till)).toEqual(['created']);
+    expect(await world.balance(unclaimedAccount(REDACTED_INDEX))).toBe(0);
   });
 
   test('the liability is what lots hold and what is kept for sales, at the worth of points', async () => {

@@ -105,7 +105,7 @@ export function redemptionSuite(database: () => Database): void {
     (await reservations.release(till.till, { kind: 'points.release', redemptionId })).state;
   const pay = (
     till: TestTill,
-    index: string,
+    index: string | null,
     ids: { readonly redemptionId: string; readonly saleId: string },
     points: number,
     authorised: RedeemedPoints['authorised'] = 'reservation',
@@ -123,6 +123,35 @@ export function redemptionSuite(database: () => Database): void {
       },
     });
   const idsOf = (till: TestTill) => ({ redemptionId: till.id(), saleId: till.id() });
+
+  test('a sale that names no customer is paid by whom the points were kept of; and where none were, it is flagged', async () => {
+    const till = new TestTill();
+    const index = till.index();
+    const customer = await customerWith(500, index);
+    const [ids, ended, unkept] = [idsOf(till), idsOf(till), idsOf(till)];
+    expect(await reserve(till, index, 200, ids)).toBe('reserved');
+    expect(await reserve(till, index, 100, ended)).toBe('reserved');
+    await release(till, ended.redemptionId);
+    const sales = [pay(till, null, ids, 200), pay(till, null, ended, 100)];
+    const nobodys = pay(till, null, unkept, 50, 'allowance');
+    expect(await world.commit(till)).toEqual(['created', 'created', 'created']);
+    await world.commit(till);
+    world.clock.setWallClock(AT + 2 * HOUR);
+    await reservations.expire();
+    expect(await world.member(customer)).toBe(200);
+    expect(await world.balance(holdAccount(customer))).toBe(0);
+    const flagged = (await readOverdraws(database().db, 1_000)).filter((each) => each.till === till.till);
+    expect(flagged.map(({ saleId, owed, flag }) => ({ saleId, owed, flag }))).toEqual(
+      expect.arrayContaining([
+        { saleId: saleIdOf(nobodys), owed: 50, flag: 'overdrawn' },
+        { saleId: ended.saleId, owed: 0, flag: 'after-void' },
+      ]),
+    );
+    for (const sale of [...sales, nobodys]) till.undo(sale);
+    await world.commit(till);
+    expect(await world.member(customer)).toBe(500);
+    expect(await world.balance('unclaimed:nobody')).toBe(0);
+  });
 
   test('points that are kept for a sale are redeemed with it, and can be spent nowhere else meanwhile', async () => {
     const till = new TestTill();
