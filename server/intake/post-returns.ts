@@ -16,6 +16,7 @@ import type { DatabaseTransaction } from '../database/database.ts';
 import type { Change } from '../ledger/change.ts';
 import { enter } from '../ledger/enter.ts';
 import type { Effect } from '../ledger/enter.ts';
+import { accountsNow } from '../ledger/account-now.ts';
 import { REDEEMED } from '../ledger/accounts.ts';
 import { lockIssued } from '../ledger/lot-store.ts';
 import { putRedemption, redemptionsOfSales } from '../redemption/redemption-store.ts';
@@ -249,7 +250,7 @@ async function readSales(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, PostedSale>> {
   // The lot says where the points are. Of a sale from before there were lots its posting does: what was earned with a
-  // card that found its owner since has moved to them. A claim before the posting moved other points.
+  // card that found its owner since has moved to them, and on with them. A claim before the posting moved other points.
   const { rows } = await sql<{
     id: string;
     key: string;
@@ -257,6 +258,7 @@ async function readSales(
     body: string;
     points: number | null;
     account: string | null;
+    lotted: boolean;
   }>`
     select s.id, s.idempotency_key as key, s.parts, j.body, p.points, coalesce(l.account,
       case when p.account_id like 'unclaimed:%'
@@ -265,13 +267,17 @@ async function readSales(
                           join ledger_posting m on m.transaction_id = t.id and m.account_id like 'member:%'
                           where q.account_id = p.account_id and q.position > p.position
                           order by q.position limit 1), p.account_id)
-           else p.account_id end) as account
+           else p.account_id end) as account, l.id is not null as lotted
     from ledger_transaction s
     join till_journal j on j.id = s.id
     left join ledger_posting p on p.transaction_id = s.id
      and (p.account_id like 'member:%' or p.account_id like 'unclaimed:%' or p.account_id like 'pending:%')
     left join point_lot l on l.id = s.id
     where s.id = any(${[...ids]}::uuid[])`.execute(tx);
+  const moved = await accountsNow(
+    tx,
+    rows.flatMap(({ lotted, account }) => (lotted || account === null ? [] : [account])),
+  );
   const { rows: before } = await sql<{
     sale: string;
     kind: 'return' | 'void';
@@ -305,7 +311,7 @@ async function readSales(
     const basket = basketIn(body);
     const payment = payments.get(key.slice('sale:'.length));
     sales.set(id, {
-      account: late?.account ?? account,
+      account: late?.account ?? moved.get(account ?? '') ?? account,
       lotId: late?.id ?? id,
       payment,
       paidParts:

@@ -13,6 +13,7 @@ import {
   pendingAccount,
   unclaimedAccount,
 } from '../../server/ledger/accounts.ts';
+import { claimPoints } from '../../server/ledger/claim.ts';
 import { adjust } from '../../server/ledger/adjust.ts';
 import { mergeCustomers } from '../../server/ledger/merge-customers.ts';
 import { Reservations } from '../../server/redemption/reservations.ts';
@@ -244,6 +245,37 @@ export function correctionsSuite(database: () => Database): void {
     sell(till, REDACTED_INDEX, 1_000);
     expect(await world.commit(till)).toEqual(['created']);
     expect(await world.balance(unclaimedAccount(REDACTED_INDEX))).toBe(0);
+  });
+
+  test('a sale from before there were lots is taken back from who its customer is by now, or from nobody who was erased', async () => {
+    const till = new TestTill();
+    const [first, second, third, nobodys] = [till.index(), till.index(), till.index(), till.index()];
+    const [one, two, last] = [
+      await world.customer(first),
+      await world.customer(second),
+      await world.customer(third),
+    ];
+    const sales = [sell(till, first, 2_000), sell(till, second, 3_000), sell(till, nobodys, 4_000)];
+    await world.commit(till);
+    await sql`update point_lot set id = gen_random_uuid()
+      where id = any(${sales.map(({ id }) => id)}::uuid[])`.execute(database().db);
+    await merge(one, two);
+    expect(await world.member(two)).toBe(50);
+    // A card that nobody had is theirs by now.
+    await database().transaction((tx) =>
+      claimPoints(tx, [{ index: nobodys, customerId: two }], { clock: world.clock, random: world.random }),
+    );
+    await merge(two, last);
+    expect(await world.member(last)).toBe(90);
+    for (const sale of sales.slice(0, 2)) till.undo(sale);
+    await world.commit(till);
+    expect([await world.member(one), await world.member(two), await world.member(last)]).toEqual([0, 0, 40]);
+    await erase(last);
+    for (const sale of sales.slice(2)) till.undo(sale);
+    await world.commit(till);
+    await anew(last, till.index());
+    expect(await balances(last)).toEqual([0, 0, 0]);
+    expect(await world.balance(unclaimedAccount(nobodys))).toBe(0);
   });
 
   test('the liability is what lots hold and what is kept for sales, at the worth of points', async () => {
