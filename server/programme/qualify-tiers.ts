@@ -98,14 +98,16 @@ async function putTiers(
   const earned = await readEarned(tx, programme, candidates, now);
   const moved = candidates.flatMap(({ id, tier }) => {
     const next = tierOf(programme, tier, earned.get(memberAccount(id)) ?? [], now);
-    return next === tier ? [] : [{ id, tier: next }];
+    return next === tier ? [] : [{ id, was: tier, tier: next }];
   });
   if (moved.length === 0) return 0;
   const sorted = moved.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  // Whoever was given another tier meanwhile is looked at again, for their row changed.
   const { rows } = await sql`
     update customer c set tier = n.tier
-    from unnest(${sorted.map(({ id }) => id)}::uuid[], ${sorted.map(({ tier }) => tier)}::text[]) as n(id, tier)
-    where c.id = n.id and c.status <> 'closed' and c.tier <> n.tier returning c.id`.execute(tx);
+    from unnest(${sorted.map(({ id }) => id)}::uuid[], ${sorted.map(({ was }) => was)}::text[],
+                ${sorted.map(({ tier }) => tier)}::text[]) as n(id, was, tier)
+    where c.id = n.id and c.status <> 'closed' and c.tier = n.was returning c.id`.execute(tx);
   return rows.length;
 }
 

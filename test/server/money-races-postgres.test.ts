@@ -1,0 +1,133 @@
+// Goal: what two servers do at the same moment comes out as if one had been first. One of the two is held just before
+// its commit, while the other does its work on a connection of its own.
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../server/database/database.ts';
+import { commitBatches } from '../../server/intake/commit-batches.ts';
+import { sweepClaims } from '../../server/intake/post-claims.ts';
+import { adjust } from '../../server/ledger/adjust.ts';
+import { mergeCustomers } from '../../server/ledger/merge-customers.ts';
+import { qualifyTiers } from '../../server/programme/qualify-tiers.ts';
+import { singleForm } from '../../sync/contract/blind-index.ts';
+import { makeReceiptCode, receiptKey } from '../../sync/contract/receipt-code.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { heldBeforeCommit, untilSomebodyWaits } from './held-transaction.ts';
+import { LedgerWorld, saleIdOf } from './ledger-world.ts';
+import { onPostgres } from './suite-databases.ts';
+import { TestTill } from './test-till.ts';
+
+const AT = Date.UTC(2026, 10, 1);
+const HOUR = 3_600_000;
+const receiptKeyOf = (till: string): Uint8Array => receiptKey(`token of ${till}`);
+
+describe('two servers at the same moment', () => {
+  const postgres = onPostgres();
+  const database = (): Database => postgres.database();
+  let world: LedgerWorld;
+  let other: Database;
+  let till: TestTill;
+  let desk: TestTill;
+  let index: string;
+  let customer: string;
+  beforeEach(async () => {
+    world = new LedgerWorld(database(), new ManualClock(AT + HOUR));
+    other = await postgres.another();
+    [till, desk] = [new TestTill(), new TestTill()];
+    index = till.index();
+    customer = await world.customer(index);
+    await world.rules({ lateCredit: { withinHours: 72 } });
+  });
+  const balanced = async (): Promise<void> => {
+    expect(await world.trial()).toMatchObject({ balanced: true, accountsOff: 0, customersOff: 0 });
+    expect(await world.lotsOff()).toBe(0);
+  };
+  afterEach(async () => {
+    await other.close();
+    await balanced();
+  });
+
+  const commit = (at: Database, from: TestTill) =>
+    commitBatches(at, [from.batch()], world.clock, new Set(), 'test', singleForm, receiptKeyOf);
+  const sweep = () =>
+    database().transaction((tx) =>
+      sweepClaims(tx, { now: world.clock.now(), indexer: singleForm, receiptKeyOf }),
+    );
+
+  test('a claim and its sale that are committed at once do not see each other, and the next run credits it', async () => {
+    const sale = till.sell(null, 2_000, {
+      earned: { programmeVersion: world.programme.version, base: 0, bonuses: [] },
+    });
+    const claimed = desk.add({
+      kind: 'sale.claimed',
+      claimId: desk.id(),
+      saleId: saleIdOf(sale),
+      storeId: 'store-2',
+      at: AT + HOUR,
+      customer: { index, kind: 'card', trust: 'L1', customerId: customer },
+      code: makeReceiptCode(receiptKeyOf(till.till), {
+        saleId: saleIdOf(sale),
+        till: till.till,
+        at: sale.at,
+      }),
+    });
+    const held = heldBeforeCommit(other);
+    const selling = commit(held.database, till);
+    await held.worked;
+    await commit(database(), desk);
+    held.go();
+    await selling;
+    expect(await world.member(customer)).toBe(0);
+    expect(await sweep()).toEqual({ more: false });
+    await sweep();
+    const { rows } = await sql<{ state: string }>`
+      select state from sale_claim where entry_id = ${claimed.id}::uuid`.execute(database().db);
+    expect(rows).toEqual([{ state: 'posted' }]);
+    expect(await world.member(customer)).toBe(20);
+  });
+
+  test('nothing is given to who is being merged away', async () => {
+    const survivor = await world.customer();
+    const held = heldBeforeCommit(other);
+    const merging = held.database.transaction((tx) =>
+      mergeCustomers(tx, { from: customer, to: survivor }, AT),
+    );
+    await held.worked;
+    const adjustment = { id: world.id(), customerId: customer, points: 100, reason: 'goodwill' };
+    const adjusting = database().transaction((tx) => adjust(tx, adjustment, AT));
+    await untilSomebodyWaits(other);
+    held.go();
+    await merging;
+    expect(await adjusting).toEqual({ kind: 'refused', code: 'CUSTOMER_NOT_FOUND' });
+    expect(await world.member(customer)).toBe(0);
+  });
+
+  test('a tier that is given by hand while tiers are looked at stays', async () => {
+    const name = { de: 'x', en: 'x' };
+    await world.rules({
+      tiers: [
+        { id: 'basic', name, earnPercent: 100 },
+        { id: 'staff', name, earnPercent: 300 },
+        { id: 'gold', name, earnPercent: 200, qualify: { points: 10, windowMonths: 3 } },
+      ],
+    });
+    till.sell(index, 2_000, {
+      earned: { programmeVersion: world.programme.version, base: 0, bonuses: [] },
+    });
+    await commit(database(), till);
+    const held = heldBeforeCommit(other);
+    const giving = held.database.transaction((tx) =>
+      tx.updateTable('customer').set({ tier: 'staff' }).where('id', '=', customer).execute(),
+    );
+    await held.worked;
+    const qualifying = database().transaction((tx) => qualifyTiers(tx, world.clock.now(), 10_000));
+    await untilSomebodyWaits(other);
+    held.go();
+    await giving;
+    await qualifying;
+    for (let more = true; more;) {
+      ({ more } = await database().transaction((tx) => qualifyTiers(tx, world.clock.now())));
+    }
+    const row = database().db.selectFrom('customer').select('tier').where('id', '=', customer);
+    expect(await row.executeTakeFirstOrThrow()).toEqual({ tier: 'staff' });
+  });
+});
