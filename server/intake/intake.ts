@@ -20,18 +20,30 @@ import type { Statements } from '../statements.ts';
 import { commitBatches, distinctOwners } from './commit-batches.ts';
 import type { ReceiptKeyOf } from './commit-batches.ts';
 import { readJournalMessage } from './journal-message.ts';
+import { JournalQueue, Turn } from './journal-queue.ts';
+import type { JournalQueueLimits } from './journal-queue.ts';
 import { journalKey, readCommitted } from './journal-store.ts';
 import type { Judgement } from './judge.ts';
 import { verdictOf } from './judge.ts';
 import { commitRefusable } from './refusable.ts';
 
-/** Messages and bytes that may wait; more are dropped, for the tills send them again. */
-const QUEUE_MESSAGES_MAX = 2_000;
-const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+/**
+ * Messages and bytes that may wait; more are dropped, for the tills send them again. A till has four batches under way
+ * at a time.
+ */
+const QUEUE_LIMITS: JournalQueueLimits = {
+  messages: 2_000,
+  bytes: 64 * 1024 * 1024,
+  ofTill: { messages: 64, bytes: 16 * 1024 * 1024 },
+};
 /** Entries committed in one transaction: enough to be cheap, few enough to be short. */
 const GROUP_ENTRIES = 1_000;
 /** Transactions under way at once: what the next says is read and judged while the database writes the one before. */
 const LANES = 2;
+/** Having read for so long, everything else in this process has a turn. */
+const READING_SLICE_MS = 10;
+/** What was read is committed after so long, whatever waits: messages that are none must not hold it up. */
+const READING_MAX_MS = 200;
 
 /** While the database is away. */
 const DATABASE_RETRY: RetrySchedule = { firstMs: 200, maxMs: 10_000 };
@@ -54,11 +66,6 @@ export interface IntakePorts {
   readonly indexer?: IndexForms;
   /** The key of a till's receipts; without it none is credited afterwards. */
   readonly receiptKeyOf?: ReceiptKeyOf;
-}
-
-interface Message {
-  readonly topic: string;
-  readonly payload: Uint8Array;
 }
 
 /** How the intake does, for those who watch it. */
@@ -94,7 +101,7 @@ export type IntakeCount =
  */
 export class Intake implements Closable {
   readonly #ports: IntakePorts;
-  #queue: Message[] = [];
+  readonly #queue = new JournalQueue(QUEUE_LIMITS);
   readonly #closing = new AbortController();
   readonly #counts: Record<IntakeCount, number> = {
     created: 0,
@@ -106,30 +113,23 @@ export class Intake implements Closable {
     failed: 0,
     pointsDiffer: 0,
   };
-  #queuedBytes = 0;
   #stalled = false;
   readonly #lanes = new Set<Promise<void>>();
-  /** Topics of what the lanes have; what else they bring waits. */
-  readonly #inLanes = new Set<string>();
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
   }
 
   get status(): IntakeStatus {
-    return { waiting: this.#queue.length, counts: { ...this.#counts }, stalled: this.#stalled };
+    return { waiting: this.#queue.size, counts: { ...this.#counts }, stalled: this.#stalled };
   }
 
   /** Takes note of a message; the work is done later. */
   offer(topic: string, payload: Uint8Array): void {
-    const full =
-      this.#queue.length >= QUEUE_MESSAGES_MAX || this.#queuedBytes + payload.length > QUEUE_BYTES_MAX;
-    if (this.#closing.signal.aborted || full) {
+    if (this.#closing.signal.aborted || !this.#queue.push({ topic, payload })) {
       this.#counts.dropped += 1;
       return;
     }
-    this.#queue.push({ topic, payload });
-    this.#queuedBytes += payload.length;
     this.#openLane();
   }
 
@@ -141,7 +141,7 @@ export class Intake implements Closable {
   /** Takes nothing more, finishes what it has begun, and leaves the rest to be sent again. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#queue = [];
+    this.#queue.clear();
     await this.idle();
   }
 
@@ -150,7 +150,7 @@ export class Intake implements Closable {
     const lane = this.#work().finally(() => {
       this.#lanes.delete(lane);
       // What came in while the last step failed must not wait for the next message.
-      if (this.#hasNext() && !this.#closing.signal.aborted) this.#openLane();
+      if (this.#queue.hasNext && !this.#closing.signal.aborted) this.#openLane();
     });
     this.#lanes.add(lane);
   }
@@ -159,42 +159,40 @@ export class Intake implements Closable {
   async #work(): Promise<void> {
     // Whatever arrives in the same tick is taken together.
     await Promise.resolve();
-    while (this.#hasNext()) {
-      const messages = this.#nextGroup();
+    while (this.#queue.hasNext) {
+      const turn = new Turn();
       try {
-        await this.#takeIn(messages.flatMap(({ batch }) => batch));
+        await this.#takeIn(await this.#nextGroup(turn));
       } catch (error) {
         if (!this.#closing.signal.aborted) {
           this.#ports.log.error({ event: 'intake.failed', error: asError(error) });
         }
         return;
       } finally {
-        for (const { topic } of messages) this.#inLanes.delete(topic);
+        this.#queue.release(turn);
       }
     }
   }
 
-  #hasNext(): boolean {
-    return this.#queue.some(({ topic }) => !this.#inLanes.has(topic));
-  }
-
-  #nextGroup(): readonly { readonly topic: string; readonly batch: JournalBatch }[] {
-    const group: { topic: string; batch: JournalBatch }[] = [];
-    const waiting: Message[] = [];
-    let entries = 0;
-    for (const message of this.#queue) {
-      if (entries >= GROUP_ENTRIES || this.#inLanes.has(message.topic)) {
-        waiting.push(message);
-        continue;
-      }
-      this.#queuedBytes -= message.payload.length;
+  /** Reads what is taken together: each message when it is its turn, and not for long at a stretch. */
+  async #nextGroup(turn: Turn): Promise<readonly JournalBatch[]> {
+    const { clock } = this.#ports;
+    const group: JournalBatch[] = [];
+    const beganMs = clock.monotonicMs();
+    let sinceMs = beganMs;
+    for (let entries = 0; entries < GROUP_ENTRIES;) {
+      const message = this.#queue.take(turn);
+      if (message === undefined) break;
       const batch = this.#read(message.topic, message.payload);
-      if (batch === undefined) continue;
-      group.push({ topic: message.topic, batch });
-      entries += batch.entries.length;
+      if (batch !== undefined) {
+        group.push(batch);
+        entries += batch.entries.length;
+      }
+      if (clock.monotonicMs() - sinceMs < READING_SLICE_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      sinceMs = clock.monotonicMs();
+      if (group.length > 0 && sinceMs - beganMs > READING_MAX_MS) break;
     }
-    this.#queue = waiting;
-    for (const { topic } of group) this.#inLanes.add(topic);
     return group;
   }
 

@@ -2,14 +2,14 @@ import { StammkundeError } from '../../foundation/errors.ts';
 import { JournalBatch } from '../../sync/contract/messages.ts';
 import type { TillId } from '../../sync/contract/ids.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
-import { decode } from '../../sync/contract/wire.ts';
+import { decode, JOURNAL_LIMITS } from '../../sync/contract/wire.ts';
 
 /**
  * The batch in a journal message.
  * @throws StammkundeError WIRE_MALFORMED · WIRE_TOO_NEW · WIRE_FOREIGN when it speaks for another till than its topic
  */
 export function readJournalMessage(topics: Topics, topic: string, payload: Uint8Array): JournalBatch {
-  const batch = decode(payload, JournalBatch);
+  const batch = decode(payload, JournalBatch, JOURNAL_LIMITS);
   assertOwnTopic(topics, topic, batch.till);
   for (const entry of batch.entries) {
     // What the database could not give back exactly as it was hashed must not get in: it knows one spelling of a UUID

@@ -10,7 +10,7 @@ import { LOOKUP_DEADLINE_MS } from '../../sync/contract/lookup.ts';
 import { Request, waitedFor } from '../../sync/contract/messages.ts';
 import type { Answer, Question, QuestionKind, Response } from '../../sync/contract/messages.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
-import { decode } from '../../sync/contract/wire.ts';
+import { decode, REQUEST_LIMITS } from '../../sync/contract/wire.ts';
 import { asDatabaseFault } from '../database/faults.ts';
 import { assertOwnTopic } from '../intake/journal-message.ts';
 import type { Statements } from '../statements.ts';
@@ -93,7 +93,7 @@ export class RequestResponder implements Closable {
       return;
     }
     try {
-      const request = decode(payload, Request);
+      const request = decode(payload, Request, REQUEST_LIMITS);
       assertOwnTopic(this.#ports.topics, topic, request.till);
       if (!this.#laneOf(request.body.kind).offer(request)) this.#dropped += 1;
     } catch (error) {

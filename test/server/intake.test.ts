@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { Clock } from '../../foundation/clock.ts';
 import { StammkundeError } from '../../foundation/errors.ts';
 import type { LogFields } from '../../foundation/log.ts';
 import { silentLog } from '../../foundation/log.ts';
@@ -339,7 +340,8 @@ test('a full queue drops what comes, and what is sent again is taken', async () 
   const intake = openIntake(flaky(() => away));
   const one = till(1);
   const payload = encode(one.batch());
-  for (let i = 0; i < 5_000; i += 1) intake.offer(topics.journal(one.till), payload);
+  for (let i = 0; i < 5_000; i += 1)
+    intake.offer(topics.journal(i % 50 === 0 ? one.till : `full-${i % 50}`), payload);
   expect(intake.status.counts.dropped).toBeGreaterThan(2_000);
   expect(intake.status.waiting).toBeLessThanOrEqual(2_000);
   await settle();
@@ -347,6 +349,48 @@ test('a full queue drops what comes, and what is sent again is taken', async () 
   await clock.advance(20_000);
   await intake.idle();
   expect(intake.status.counts).toMatchObject({ created: 1 });
+});
+
+test('what one till sends too much of is dropped, and nobody else’s, who has the next turn', async () => {
+  const intake = openIntake();
+  const [flooding, good] = [till(1), till(1)];
+  const payload = encode(flooding.batch());
+  for (let i = 0; i < 2_500; i += 1) intake.offer(topics.journal(flooding.till), payload);
+  intake.offer(topics.journal(good.till), encode(good.batch()));
+  expect(intake.status.waiting).toBe(65);
+  await intake.idle();
+  await settle();
+  expect(published[1]?.topic).toBe(topics.receipt(good.till));
+});
+
+test('while messages are read that take long, everything else has a turn between two of them', async () => {
+  let nowMs = 0;
+  const slow: Clock = {
+    now: () => clock.now(),
+    monotonicMs: () => (nowMs += 20),
+    schedule: (delayMs, callback) => clock.schedule(delayMs, callback),
+  };
+  const turns = Promise.withResolvers<number>();
+  let turn = 0;
+  const over = instead((work) => {
+    turns.resolve(turn);
+    return database.transaction(work);
+  });
+  const ports = { database: over, topics, statements, bus, clock: slow, random, log, onCommitted: () => {} };
+  const intake = new Intake(ports);
+  const good = till(1);
+  intake.offer(topics.journal(good.till), encode(good.batch()));
+  for (let i = 0; i < 50; i += 1) intake.offer(topics.journal(`bad-${i}`), Buffer.from('{}'));
+  const count = (): void => {
+    turn += 1;
+    if (turn < 100) setImmediate(count);
+  };
+  setImmediate(count);
+  // … and what is no message does not hold up what is one.
+  expect(await turns.promise).toBeGreaterThan(2);
+  expect(await turns.promise).toBeLessThan(50);
+  await intake.idle();
+  expect(intake.status.counts).toMatchObject({ created: 1, malformed: 50 });
 });
 
 test('closing while the database is away ends at once and acknowledges nothing', async () => {

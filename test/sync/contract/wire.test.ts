@@ -3,7 +3,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { isFault } from '../../../foundation/errors.ts';
-import { decode, encode } from '../../../sync/contract/wire.ts';
+import { IDENTIFIER_KEYS_MAX } from '../../../sync/contract/blind-index.ts';
+import { BATCH_ENTRIES_MAX, JournalBatch, TillState } from '../../../sync/contract/messages.ts';
+import {
+  decode,
+  encode,
+  hasMoreParts,
+  JOURNAL_LIMITS,
+  REQUEST_LIMITS,
+  STATE_LIMITS,
+} from '../../../sync/contract/wire.ts';
 
 const Anything = z.unknown();
 const codeOf = (work: () => unknown): string | undefined => {
@@ -85,6 +94,68 @@ describe('payloads', () => {
     const bomb = zstdCompressSync(Buffer.alloc(64 * 1024 * 1024, 0x20));
     expect(bomb.length).toBeLessThan(100_000);
     expect(codeOf(() => decode(bomb, Anything))).toBe('WIRE_MALFORMED');
+  });
+
+  test('what would take long to read is refused before it is parsed, however small it came', () => {
+    // Not even JSON: parsing it would say so.
+    const objects = `{"v":1,"body":[${'{},'.repeat(1_000_000)}`;
+    const packed = zstdCompressSync(Buffer.from(objects));
+    expect(packed.length).toBeLessThan(1_000);
+    expect(() => decode(packed, Anything, JOURNAL_LIMITS)).toThrow(/10000 parts/);
+    expect(() => decode(Buffer.from(objects), Anything, JOURNAL_LIMITS)).toThrow(/10000 parts/);
+    const small = zstdCompressSync(Buffer.from(objects.slice(0, 100_000)));
+    expect(() => decode(small, Anything, JOURNAL_LIMITS)).toThrow(/10000 parts/);
+    for (const limits of [STATE_LIMITS, REQUEST_LIMITS]) {
+      expect(() => decode(packed, Anything, limits)).toThrow(/cannot be unpacked/);
+      expect(() => decode(Buffer.from(objects.slice(0, 60_000)), Anything, limits)).toThrow(/1000 parts/);
+    }
+  });
+
+  test.each([
+    ['text', '"a,[{b\\\\","\\",",{}', 3],
+    ['nothing', '', 0],
+    ['lists within lists', '[[1,2],[{"a":1}]]', 6],
+    ['a text without an end', '"[[[', 0],
+  ])('of %s, what a text holds is no part', (_what, json, parts) => {
+    expect(hasMoreParts(json, parts)).toBe(false);
+    expect(hasMoreParts(json, parts - 1)).toBe(parts > 0);
+  });
+
+  test('the largest that a till may send gets through', () => {
+    const owner = { till: 'till-1', incarnation: '0190f8a0-0000-7000-8000-000000000001' };
+    const entry = {
+      seq: 1,
+      id: owner.incarnation,
+      at: 1,
+      prevHash: 'a'.repeat(64),
+      hash: 'b'.repeat(64),
+      body: '€'.repeat(1_000_000),
+    };
+    const entries = Array.from({ length: BATCH_ENTRIES_MAX }, (_, i) => ({
+      ...entry,
+      seq: i + 1,
+      body: '"[,{\\'.repeat(400),
+    }));
+    for (const batch of [
+      { ...owner, entries: [entry] },
+      { ...owner, entries },
+    ])
+      expect(decode(encode(batch), JournalBatch, JOURNAL_LIMITS)).toEqual(batch);
+    const state: TillState = {
+      ...owner,
+      session: 1,
+      online: true,
+      at: 1,
+      version: '\u0001'.repeat(40),
+      health: {
+        unconfirmed: 1,
+        diverged: true,
+        replicaAgeMs: 1,
+        readers: Array.from({ length: 50 }, () => ({ id: '\u0001'.repeat(64), status: '\u0001'.repeat(20) })),
+        identifierKeys: Array.from({ length: IDENTIFIER_KEYS_MAX }, () => 'a'.repeat(16)),
+      },
+    };
+    expect(decode(encode(state), TillState, STATE_LIMITS)).toEqual(state);
   });
 
   test('what does not fit is named by its path and never by its value', () => {
