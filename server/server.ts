@@ -245,7 +245,9 @@ async function compose(
     }),
   );
   publisher = opened.add(new FeedPublisher({ ...shared, bus }));
-  opened.add(new EpochWatch({ database, clock, log, onNewEpoch: () => publisher?.changed() }));
+  const epochWatch = opened.add(
+    new EpochWatch({ database, clock, log, onNewEpoch: () => publisher?.changed() }),
+  );
   opened.add(new FeedKeeper({ database, clock, log, indexer, tombstoneDays: config.replica.tombstoneDays }));
   opened.add(new LedgerKeeper({ database, clock, log, reservations, onCommitted: committing.onCommitted }));
   for (const consumer of [wipes, states, responder, intake]) opened.add(consumer);
@@ -272,7 +274,7 @@ async function compose(
   const services = { database, cardNumbers, changes: publisher satisfies Changes, clock, random };
   const customers = new Customers(services);
   const worker = config.worker ?? `${hostname()}-${process.pid}`;
-  const health = healthOf({ worker, database, bus, intake, responder, publisher, clock });
+  const health = healthOf({ worker, database, epochWatch, bus, intake, responder, publisher, clock });
   const api = opened.add(
     await Api.open(
       { host: config.http.host, port: config.http.port, token },
@@ -369,13 +371,14 @@ function reachable(host: string): string {
 function healthOf(parts: {
   readonly worker: string;
   readonly database: Database;
+  readonly epochWatch: EpochWatch;
   readonly bus: Bus;
   readonly intake: Intake;
   readonly responder: RequestResponder;
   readonly publisher: FeedPublisher;
   readonly clock: Clock;
 }): () => Promise<Health> {
-  const { worker, database, bus, intake, responder, publisher, clock } = parts;
+  const { worker, database, epochWatch, bus, intake, responder, publisher, clock } = parts;
   return async () => {
     const ping = withDeadline(database.ping(), {
       clock,
@@ -390,9 +393,10 @@ function healthOf(parts: {
     const { waiting, stalled, counts } = intake.status;
     const heads = publisher.heads?.heads;
     return {
-      well: databaseWell && bus.connected && !stalled,
+      well: databaseWell && epochWatch.well && bus.connected && !stalled,
       worker,
       database: databaseWell,
+      history: epochWatch.well,
       broker: bus.connected,
       intake: { waiting, stalled, counts: { ...counts } },
       requests: { ...responder.status },

@@ -5,7 +5,12 @@ import type { ApiInstance } from './api.ts';
 export const Health = z.strictObject({
   well: z.boolean(),
   worker: z.string().describe('Which of several servers answers'),
-  database: z.boolean(),
+  database: z.boolean().describe('Whether it answers, and takes writes as far as is known'),
+  history: z
+    .boolean()
+    .describe(
+      'False while the database has another history than this server tells tills of, and cannot learn it',
+    ),
   broker: z.boolean(),
   intake: z.strictObject({
     waiting: z.int(),

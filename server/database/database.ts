@@ -48,12 +48,12 @@ export class Database implements Closable {
   readonly db: Queries;
   /**
    * Names this history of the data: another one after a restore into a new database, or when a standby took over. Set
-   * here alone, by {@link learnEpoch}.
+   * here alone, by {@link learnEpoch} and {@link adoptEpoch}.
    */
   epoch: string;
   readonly #opened: Opened;
   readonly #log: Log;
-  readonly #establish: (() => Promise<string>) | undefined;
+  readonly #establish: ((known: string) => Promise<string>) | undefined;
 
   /** @param establish learns the epoch anew, where another database may come in the place of this one */
   private constructor(
@@ -61,7 +61,7 @@ export class Database implements Closable {
     epoch: string,
     opened: Opened,
     log: Log,
-    establish?: () => Promise<string>,
+    establish?: (known: string) => Promise<string>,
   ) {
     this.db = db;
     this.epoch = epoch;
@@ -83,12 +83,12 @@ export class Database implements Closable {
     try {
       const restored = options.restored ?? false;
       if ('url' in source) {
-        const epoch = await prepare(source.url, ports, restored);
+        const epoch = await prepare(source.url, ports, { restored });
         const connections = connectForService(source.url, ports);
         opened.defer(() => connections.close());
         await reach(connections.db);
-        return new Database(connections.db, epoch, opened, ports.log, () =>
-          prepare(source.url, ports, false),
+        return new Database(connections.db, epoch, opened, ports.log, (known) =>
+          prepare(source.url, ports, { known }),
         );
       }
       const db = await embed(source, ports, opened);
@@ -130,8 +130,13 @@ export class Database implements Closable {
    */
   async learnEpoch(): Promise<boolean> {
     const before = this.epoch;
-    this.epoch = (await this.#establish?.()) ?? before;
+    this.epoch = (await this.#establish?.(before)) ?? before;
     return this.epoch !== before;
+  }
+
+  /** Takes over the epoch that another server made of this database. */
+  adoptEpoch(epoch: string): void {
+    this.epoch = epoch;
   }
 
   /** @throws StammkundeError DB_UNREACHABLE */
@@ -145,12 +150,16 @@ export class Database implements Closable {
 }
 
 /** What may take as long as the tables are large, over a connection of its own. @returns the epoch */
-async function prepare(url: string, ports: DatabasePorts, restored: boolean): Promise<string> {
+async function prepare(
+  url: string,
+  ports: DatabasePorts,
+  about: { readonly restored?: boolean; readonly known?: string },
+): Promise<string> {
   const upkeep = connectForUpkeep(url, ports);
   try {
     await reach(upkeep.db);
     await migrate(upkeep.db, ports);
-    return await establishEpoch(upkeep.db, { ...ports, restored });
+    return await establishEpoch(upkeep.db, { ...ports, ...about });
   } finally {
     await upkeep.close();
   }

@@ -17,26 +17,39 @@ export interface Origin {
 const NAMES = { epoch: 'epoch', system: 'epoch_system', timeline: 'epoch_timeline' } as const;
 const FEED_TABLES = ['credential', 'customer', 'offer', 'programme'] as const satisfies (keyof Tables)[];
 
+interface EpochPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** A backup was put back. */
+  readonly restored?: boolean | undefined;
+  /** The epoch that was served until now. */
+  readonly known?: string | undefined;
+}
+
 /**
  * The epoch of this database, a new one when it is not the history that the stored one names. The epoch is a row and so
  * in every backup; what gives a restore away is the origin stored beside it, and feed positions of transactions that
  * have not been here yet. Positions of that kind are renewed, or no till would get those rows until the transaction
  * counter had come as far as it was where they came from.
  *
- * It is looked at at the start, and again when the database has another origin than it had. What cannot be seen is a restore of
- * the embedded database's folder, or of a snapshot of the whole disk: `restored` says it.
+ * Each is greater than those before it: one that is less than what was served until now is of a database from before.
+ *
+ * It is looked at at the start, and again when the database has another origin or epoch than it had. What cannot be seen
+ * is a restore of the embedded database's folder, or of a snapshot of the whole disk, while no server runs: `restored`
+ * says it.
  */
 export async function establishEpoch(
   db: Queries,
-  { clock, random, log, restored }: { clock: Clock; random: Random; log: Log; restored: boolean },
+  { clock, random, log, restored = false, known = '' }: EpochPorts,
 ): Promise<string> {
   const origin = await readOrigin(db);
   return db.transaction().execute(async (tx) => {
-    const fresh = uuidV7(clock.now(), random);
+    const first = uuidV7(clock.now(), random);
     // Inserting or locking the row, one server at a time goes on from here.
     await tx
       .insertInto('server_meta')
-      .values({ name: NAMES.epoch, value: fresh })
+      .values({ name: NAMES.epoch, value: first })
       .onConflict((conflict) => conflict.column('name').doNothing())
       .execute();
     const { value: stored } = await tx
@@ -45,15 +58,33 @@ export async function establishEpoch(
       .where('name', '=', NAMES.epoch)
       .forUpdate()
       .executeTakeFirstOrThrow();
-    const reason = restored ? 'told' : await reasonForNew(tx, origin);
+    const reason = restored ? 'told' : stored < known ? 'older' : await reasonForNew(tx, origin);
     await remember(tx, NAMES.system, origin.system);
     await remember(tx, NAMES.timeline, origin.timeline);
-    if (reason === undefined || stored === fresh) return stored;
+    if (reason === undefined || stored === first) return stored;
+    const latest = known > stored ? known : stored;
+    const fresh = uuidV7(Math.max(clock.now(), timeOf(latest) + 1), random);
     await renewPositions(tx);
     await remember(tx, NAMES.epoch, fresh);
     log.warn({ event: 'database.new_epoch', reason, before: stored, epoch: fresh });
     return fresh;
   });
+}
+
+/** What the database says of itself: the epoch, and the origin it was of when that was looked at last. */
+export async function readStored(db: Queries): Promise<{ readonly epoch: string | null } & Origin> {
+  const rows = await db
+    .selectFrom('server_meta')
+    .select(['name', 'value'])
+    .where('name', 'in', Object.values(NAMES))
+    .execute();
+  const of = (name: string): string | null => rows.find((row) => row.name === name)?.value ?? null;
+  return { epoch: of(NAMES.epoch), system: of(NAMES.system), timeline: of(NAMES.timeline) };
+}
+
+/** When an epoch was made, ms: the first 48 bits of a UUID of version 7 (RFC 9562, 5.7). */
+function timeOf(epoch: string): number {
+  return Number.parseInt(epoch.replaceAll('-', '').slice(0, 12), 16);
 }
 
 export async function readOrigin(db: Queries): Promise<Origin> {

@@ -1,17 +1,20 @@
 // Goal: tills notice a restored database, and get all of it. Method: a real PostgreSQL in which stands what a dump of
 // another one leaves behind: its epoch, its identity, and positions of transactions that have not been here.
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SystemClock } from '../../foundation/clock.ts';
 import { silentLog } from '../../foundation/log.ts';
 import { SystemRandom, uuidV7 } from '../../foundation/random.ts';
 import { Database } from '../../server/database/database.ts';
 import type { DatabaseOptions } from '../../server/database/database.ts';
+import { EpochWatch } from '../../server/database/epoch-watch.ts';
 import { readFeedHeads } from '../../server/feed/feed-store.ts';
 import { putProgramme } from '../../server/programme/programme-store.ts';
 import { isBehind } from '../../sync/contract/feed.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { TestPostgres } from '../support/postgres.ts';
+import { ToldEvents } from './database/postgres-world.ts';
 import { programme } from './programme.ts';
 import { pull } from './stores.suite.ts';
 
@@ -113,5 +116,93 @@ describe('the epoch', () => {
       .execute();
     const [one, two] = await Promise.all([open(), open()]);
     expect(one.epoch).toBe(two.epoch);
+  });
+
+  describe('of a server that runs', () => {
+    const clock = new ManualClock();
+    let running: Database;
+    let log: ToldEvents;
+    let watch: EpochWatch;
+
+    beforeEach(async () => {
+      running = await open();
+      log = new ToldEvents();
+      watch = new EpochWatch({ database: running, clock, log, onNewEpoch: () => log.info({ event: 'new' }) });
+      await look(() => running.epoch === before.epoch);
+    });
+    afterEach(async () => {
+      await watch.close();
+      await sql`delete from kysely_migration where name = '9999-of-a-newer-version'`.execute(before.db);
+      await (await open({ restored: true })).close();
+    });
+
+    /** Looks again until it holds. */
+    const look = (holds: () => boolean): Promise<void> =>
+      vi.waitFor(
+        async () => {
+          await clock.advance(5_000);
+          if (!holds()) throw new Error('not yet');
+        },
+        { timeout: 15_000, interval: 10 },
+      );
+
+    const store = (name: string, value: string): Promise<unknown> =>
+      before.db.updateTable('server_meta').set({ value }).where('name', '=', name).execute();
+
+    const storedEpoch = async (): Promise<string> =>
+      (
+        await before.db
+          .selectFrom('server_meta')
+          .select('value')
+          .where('name', '=', 'epoch')
+          .executeTakeFirstOrThrow()
+      ).value;
+
+    const newerSchema = (): Promise<unknown> =>
+      sql`insert into kysely_migration values ('9999-of-a-newer-version', '2099')`.execute(before.db);
+
+    test('follows the one another server was told to make', async () => {
+      const { epoch } = await open({ restored: true });
+      await look(() => running.epoch === epoch);
+      await look(() => log.events.includes('new'));
+      expect(await storedEpoch()).toBe(epoch);
+    });
+
+    test('is a new one when a database from before comes with the same number of its timeline', async () => {
+      const earlier = await storedEpoch();
+      const { epoch: served } = await open({ restored: true });
+      await look(() => running.epoch === served);
+      await store('epoch', earlier);
+      await store('epoch_timeline', '00000000');
+      await look(() => running.epoch > served);
+      expect(await storedEpoch()).toBe(running.epoch);
+    });
+
+    test('is a new one when the database went back and nothing else shows it', async () => {
+      const earlier = await storedEpoch();
+      const { epoch: served } = await open({ restored: true });
+      await look(() => running.epoch === served);
+      await store('epoch', earlier);
+      await look(() => running.epoch > served);
+    });
+
+    test('follows another also where the schema is of a newer version', async () => {
+      await newerSchema();
+      const made = uuidV7(ports.clock.now() + 1_000, ports.random);
+      await store('epoch', made);
+      await look(() => running.epoch === made);
+      expect(watch.well).toBe(true);
+    });
+
+    test('is told at error when it cannot be learned, and the server is well again once it can', async () => {
+      await newerSchema();
+      await store('epoch_timeline', '00000000');
+      await store('epoch', uuidV7(ports.clock.now() + 1_000, ports.random));
+      await look(() => !watch.well);
+      expect(log.events.filter((event) => event === 'database.epoch_unlearned')).toHaveLength(1);
+      await sql`delete from kysely_migration where name = '9999-of-a-newer-version'`.execute(before.db);
+      await look(() => watch.well);
+      expect(await storedEpoch()).toBe(running.epoch);
+    });
   });
 });
