@@ -518,9 +518,9 @@ test(
               else if (what === 'restart') await counter.restart();
               else if (what === 'new allowance') counter.newAllowance();
               else await counter.together(what);
-              counter.check();
+              expect(counter.check()).toEqual([]);
             }
-            await counter.end();
+            expect(await counter.end()).toEqual([]);
           } finally {
             await counter.close();
           }
