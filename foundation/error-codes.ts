@@ -345,7 +345,10 @@ export const errorCodes = {
   ],
   WIRE_EXPIRED: ['A message has expired or is older than one already obeyed', 'Check the clocks'],
   // Server
-  DB_UNREACHABLE: ['The database cannot be reached', 'Check its address and that it runs'],
+  DB_UNREACHABLE: [
+    'The database cannot be reached, or takes no writes',
+    'Check its address, that it runs, that its disk is not full and that it is not a standby',
+  ],
   DB_MIGRATION: ['A schema migration failed', 'See the log; restore the backup if needed'],
   DB_MIGRATION_AWAITED: [
     'Another server has been bringing the schema up to date for very long',

@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect, sql } from 'kysely';
 import type { Transaction } from 'kysely';
-import { StammkundeError } from '../../foundation/errors.ts';
+import { isFault, StammkundeError } from '../../foundation/errors.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import { Opened } from '../../foundation/lifecycle.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
@@ -53,6 +53,9 @@ export class Database implements Closable {
   epoch: string;
   readonly #opened: Opened;
   readonly #log: Log;
+  /** Transactions that failed because the database was away, and how many of them had when it last took a write of ours. */
+  #failed = 0;
+  #provenAfter = 0;
   readonly #establish: ((known: string) => Promise<string>) | undefined;
 
   /** @param establish learns the epoch anew, where another database may come in the place of this one */
@@ -117,7 +120,11 @@ export class Database implements Closable {
       try {
         return await this.db.transaction().execute(work);
       } catch (error) {
-        if (!isTakenBack(error) || attempt === ATTEMPTS) throw asDatabaseFault(error);
+        if (!isTakenBack(error) || attempt === ATTEMPTS) {
+          const fault = asDatabaseFault(error);
+          if (isFault(fault, 'DB_UNREACHABLE')) this.#failed += 1;
+          throw fault;
+        }
         this.#log.info({ event: 'database.taken_back', code: databaseCodeOf(error), attempt });
       }
     }
@@ -139,9 +146,26 @@ export class Database implements Closable {
     this.epoch = epoch;
   }
 
-  /** @throws StammkundeError DB_UNREACHABLE */
+  /**
+   * Whether it answers and takes writes: one is tried when a transaction failed since the last that succeeded here.
+   * @throws StammkundeError DB_UNREACHABLE
+   */
   async ping(): Promise<void> {
-    await reach(this.db);
+    const failed = this.#failed;
+    try {
+      const { rows } = await sql<{ read_only: string }>`
+        select current_setting('transaction_read_only') as read_only`.execute(this.db);
+      if (rows[0]?.read_only === 'on') throw new Error('it takes no writes');
+      if (failed === this.#provenAfter) return;
+      await sql`
+        insert into server_meta (name, value) values ('written_after', ${String(failed)})
+        on conflict (name) do update set value = excluded.value`.execute(this.db);
+      this.#provenAfter = failed;
+    } catch (error) {
+      throw new StammkundeError('DB_UNREACHABLE', 'the database does not answer as it should', {
+        cause: error,
+      });
+    }
   }
 
   close(): Promise<void> {

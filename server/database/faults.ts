@@ -31,11 +31,17 @@ export function isRefusedValue(error: unknown): boolean {
   return /^2[23]...$/.test(databaseCodeOf(error) ?? '');
 }
 
-/** Connection refused, reset or not answered; PostgreSQL class 08 and 57P (shutting down), 53300 (too many clients). */
-const LOST = /^(?:E[A-Z]+|08...|57P0[1-3]|53300)$/;
-const LOST_TEXT = /connection terminated|timeout exceeded when trying to connect|PGlite is closed/i;
+/**
+ * Connection refused, reset or not answered. PostgreSQL: class 08; 57P (shutting down, ended while idle) and 25P03 (ended
+ * while idle in a transaction); 53300 (too many clients); and what makes it take no writes, 53100 (disk full) and 25006
+ * (read only: a standby, or somebody's setting).
+ */
+const LOST = /^(?:E[A-Z]+|08...|57P0[1-35]|25P03|25006|53[13]00)$/;
+/** "Not queryable" is all that is left of the cause when a connection ended before kysely rolled back (pg 8, kysely 0.28). */
+const LOST_TEXT =
+  /connection terminated|is not queryable|timeout exceeded when trying to connect|PGlite is closed/i;
 
-/** True when the statement failed because the database is not there, not because of what it said. */
+/** True when the statement failed because the database is not there or takes no writes, not because of what it said. */
 export function isUnreachable(error: unknown): boolean {
   return (
     (error instanceof StammkundeError && error.code === 'DB_UNREACHABLE') ||
@@ -44,7 +50,7 @@ export function isUnreachable(error: unknown): boolean {
   );
 }
 
-/** The error as a fault with a code when the database is not there, else as it is. */
+/** The error as a fault with a code when the database is away, else as it is. */
 export function asDatabaseFault(error: unknown): Error {
   if (error instanceof StammkundeError) return error;
   return isUnreachable(error)

@@ -184,6 +184,7 @@ describe('the epoch', () => {
       await look(() => running.epoch === served);
       await store('epoch', earlier);
       await look(() => running.epoch > served);
+      expect(await storedEpoch()).toBe(running.epoch);
     });
 
     test('follows another also where the schema is of a newer version', async () => {
