@@ -404,6 +404,11 @@ class Counter {
       if (granted(sale) !== this.#told.get(sale.saleId))
         this.#wrong.push(`stands ${granted(sale)}, told ${this.#told.get(sale.saleId)}`);
     }
+    for (const { redemption } of open) {
+      const state = this.#server.rows.get(redemption?.redemptionId ?? '')?.state;
+      if (redemption?.state === 'reserved' && state !== 'reserved')
+        this.#wrong.push(`${redemption.redemptionId} of an open sale is ${state}`);
+    }
     const paid = this.#entries().flatMap(({ seq, saleId, customer: whose, redeemed }) =>
       redeemed === undefined ? [] : [{ seq, saleId, whose, ...redeemed }],
     );
