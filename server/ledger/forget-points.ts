@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
-import { points } from '../../sync/contract/points.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { erasedAccount, holdAccount, memberAccount, pendingAccount } from './accounts.ts';
 import { contentOf, enter } from './enter.ts';
@@ -49,26 +48,9 @@ export async function forgetPoints(tx: DatabaseTransaction, customerId: string, 
     })),
     now,
   );
-  await sql`update redemption set account = ${to} where account = ${member}`.execute(tx);
-  const { rows } = await sql<{ balance: number }>`
-    select balance from ledger_account where id = ${pending} for update`.execute(tx);
-  const vesting = rows[0]?.balance ?? 0;
   await moveAccounts(
     tx,
-    [
-      {
-        id,
-        key,
-        kind: 'erase',
-        at: now,
-        from: [member],
-        to,
-        further: [
-          { account: pending, points: points(0 - vesting) },
-          { account: to, points: points(vesting) },
-        ],
-      },
-    ],
+    [{ id, key, kind: 'erase', at: now, from: [member], to, along: [{ from: pending, to }] }],
     now,
   );
 }

@@ -1,14 +1,11 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
-import { points } from '../../sync/contract/points.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { holdAccount, memberAccount, pendingAccount } from './accounts.ts';
 import { changeOwnership } from './claim.ts';
-import { lockIssued } from './lot-store.ts';
 import { moveAccounts } from './move-accounts.ts';
 import { idOfKey } from './post.ts';
-import type { Posting } from './post.ts';
 
 export type Merged =
   | { readonly kind: 'created' | 'exists' }
@@ -40,10 +37,6 @@ export async function mergeCustomers(
   if (statusOf(from) === 'closed' || statusOf(to) === 'closed')
     return { kind: 'refused', code: 'CUSTOMER_NOT_FOUND' };
 
-  // The first of the accounts, as everybody does who locks several.
-  await lockIssued(tx);
-  await sql`
-    update redemption set account = ${memberAccount(to)} where account = ${memberAccount(from)}`.execute(tx);
   await moveAccounts(
     tx,
     [
@@ -54,9 +47,9 @@ export async function mergeCustomers(
         at: now,
         from: [memberAccount(from)],
         to: memberAccount(to),
-        further: [
-          ...(await moved(tx, pendingAccount(from), pendingAccount(to))),
-          ...(await moved(tx, holdAccount(from), holdAccount(to))),
+        along: [
+          { from: pendingAccount(from), to: pendingAccount(to) },
+          { from: holdAccount(from), to: holdAccount(to) },
         ],
       },
     ],
@@ -71,14 +64,4 @@ export async function mergeCustomers(
     tx,
   );
   return { kind: 'created' };
-}
-
-async function moved(tx: DatabaseTransaction, from: string, to: string): Promise<readonly Posting[]> {
-  const { rows } = await sql<{ balance: number }>`
-    select balance from ledger_account where id = ${from} for update`.execute(tx);
-  const balance = rows[0]?.balance ?? 0;
-  return [
-    { account: from, points: points(0 - balance) },
-    { account: to, points: points(balance) },
-  ];
 }

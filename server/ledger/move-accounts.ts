@@ -16,12 +16,12 @@ export interface AccountMove extends Omit<LedgerTransaction, 'postings'> {
   readonly from: readonly string[];
   /** Of a member; or one that is nobody's, where nothing is pending. */
   readonly to: string;
-  /** Points to move on accounts without lots, in the same transaction. */
-  readonly further?: readonly Posting[];
+  /** Accounts without lots that go along. */
+  readonly along?: readonly { readonly from: string; readonly to: string }[];
 }
 
 /**
- * Moves points with their lots, which keep the days they have. What one account owed is absorbed by what the others can
+ * Moves points with their lots, which keep the days they have, and with what was paid with them, which can be returned. What one account owed is absorbed by what the others can
  * use; what was over while it waited for an owner expires with the next run.
  */
 export async function moveAccounts(
@@ -33,9 +33,16 @@ export async function moveAccounts(
   const targets = moves.map(({ to }) => to);
   const sources = moves.flatMap(({ from }) => from);
   await lockIssued(tx);
-  await lockAccounts(tx, [...sources, ...targets]);
+  // Before the accounts, as whoever ends a reservation locks them.
+  const paths = moves.flatMap(({ from, to }) => from.map((source) => ({ source, to })));
+  await sql`
+    update redemption r set account = n.target
+    from unnest(${paths.map(({ source }) => source)}::text[], ${paths.map(({ to }) => to)}::text[]) as n(source, target)
+    where r.account = n.source`.execute(tx);
+  const beside = moves.flatMap(({ along = [] }) => along.map(({ from }) => from));
+  await lockAccounts(tx, [...sources, ...beside, ...targets]);
   const { rows } = await sql<{ id: string; balance: number }>`
-    select id, balance from ledger_account where id = any(${sources}::text[])`.execute(tx);
+    select id, balance from ledger_account where id = any(${[...sources, ...beside]}::text[])`.execute(tx);
   const balances = new Map(rows.map(({ id, balance }) => [id, balance]));
   const lots = Map.groupBy(await readAllLots(tx, sources), ({ account }) => account);
   const holdings = await readHoldings(tx, targets, [], now);
@@ -43,9 +50,15 @@ export async function moveAccounts(
   const posted: LedgerTransaction[] = [];
   const moved: { account: string; lot: Lot }[] = [];
   const before = new Map(holdings);
-  for (const { from, to: target, further = [], ...head } of moves) {
+  for (const { from, to: target, along = [], ...head } of moves) {
     const owner = memberOf(target);
-    const postings = [...further];
+    const postings = along.flatMap((each): readonly Posting[] => {
+      const balance = balances.get(each.from) ?? 0;
+      return [
+        { account: each.from, points: points(0 - balance) },
+        { account: each.to, points: points(balance) },
+      ];
+    });
     const arriving: Lot[] = [];
     let owed = 0;
     for (const source of from) {
@@ -54,7 +67,7 @@ export async function moveAccounts(
         if (owner === undefined) return { ...lot, pending: false };
         return isUnclaimed(source) ? { ...lot, pending: lot.vestsAt > now } : lot;
       });
-      // The points of a member that are pending are on an account of their own, which the caller moves.
+      // The points of a member that are pending are on an account of their own, which goes along.
       const pending = isUnclaimed(source) ? sumOf(own.filter((lot) => lot.pending)) : 0;
       postings.push(
         { account: source, points: points(0 - balance) },

@@ -240,6 +240,28 @@ export function correctionsSuite(database: () => Database): void {
     expect(await readLiability(database().db)).toEqual(before);
   });
 
+  test('what was paid with a card that nobody had comes back to whoever has it by then', async () => {
+    const till = new TestTill();
+    const index = till.index();
+    const paid = sell(till, index, 1_000, {
+      redeemed: {
+        redemptionId: till.id(),
+        points: 80,
+        minor: 40,
+        parts: [80],
+        authorised: 'allowance',
+        allowanceVersion: 1,
+      },
+    });
+    await world.commit(till);
+    const customer = await world.customer(index);
+    expect(await world.member(customer)).toBe(-70);
+    till.undo(paid);
+    await world.commit(till);
+    expect(await world.member(customer)).toBe(0);
+    expect(await world.balance(unclaimedAccount(index))).toBe(0);
+  });
+
   test('a sale whose card was erased before it was taken in earns nobody anything', async () => {
     const till = new TestTill();
     sell(till, REDACTED_INDEX, 1_000);
