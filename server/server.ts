@@ -214,7 +214,7 @@ async function compose(
     },
   });
   const wipes = new WipeOrders({ ...shared, bus: outbox, random });
-  const states = new TillStates({ ...shared, onStored: (stored) => wipes.reported(stored) });
+  const states = new TillStates({ ...shared, random, onStored: (stored) => wipes.reported(stored) });
 
   const { openBus, url: brokerUrl, shared: isShared } = await prepareBroker(config, keys, ports, opened);
   const group = shareGroup(keys.secret, config.tenant);

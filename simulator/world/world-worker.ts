@@ -167,7 +167,7 @@ export class WorldWorker {
       onCommitted: () => publisher?.changed(),
     });
     const responder = new RequestResponder({ ...shared, bus: outbox, handlers: handlersOf(database) });
-    const states = new TillStates(shared);
+    const states = new TillStates({ ...shared, random });
     const takes = (topic: string, payload: Uint8Array): boolean => this.#ports.takes(this, topic, payload);
     bus = await ProcessBus.open({
       broker,
