@@ -351,8 +351,8 @@ export const errorCodes = {
   ],
   DB_MIGRATION: ['A schema migration failed', 'See the log; restore the backup if needed'],
   DB_MIGRATION_AWAITED: [
-    'Another server has been bringing the schema up to date for very long',
-    'Look for database.migrating in its log; start this one again when it says database.migrated',
+    'Another server has been bringing the schema, or the feed of a restored database, up to date for very long',
+    'Look for database.migrating or database.renewing in its log; start this one again when it says database.migrated or database.new_epoch',
   ],
   SIGN_EXHAUSTED: [
     'The server’s clock, or what it once stored, is centuries ahead: no version of its statements would be left',

@@ -40,6 +40,9 @@ export type DatabaseTransaction = Transaction<Tables>;
 /** Of a transaction that is taken back: who begins anew may meet the same others once more. */
 const ATTEMPTS = 3;
 
+/** How long a server that runs waits for another that learns the epoch, before it looks anew. */
+const LEARN_WAIT_MS = 10_000;
+
 /**
  * The server's database: one SQL, PGlite or PostgreSQL below. Whole numbers come back as numbers; one too large for
  * that is a ProgrammerError, never a rounded value.
@@ -91,7 +94,7 @@ export class Database implements Closable {
         opened.defer(() => connections.close());
         await reach(connections.db);
         return new Database(connections.db, epoch, opened, ports.log, (known) =>
-          prepare(source.url, ports, { known }),
+          prepare(source.url, ports, { known, waitMs: LEARN_WAIT_MS }),
         );
       }
       const db = await embed(source, ports, opened);
@@ -177,12 +180,12 @@ export class Database implements Closable {
 async function prepare(
   url: string,
   ports: DatabasePorts,
-  about: { readonly restored?: boolean; readonly known?: string },
+  about: { readonly restored?: boolean; readonly known?: string; readonly waitMs?: number },
 ): Promise<string> {
   const upkeep = connectForUpkeep(url, ports);
   try {
     await reach(upkeep.db);
-    await migrate(upkeep.db, ports);
+    await migrate(upkeep.db, ports, about);
     return await establishEpoch(upkeep.db, { ...ports, ...about });
   } finally {
     await upkeep.close();

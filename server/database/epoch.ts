@@ -1,9 +1,12 @@
 import { sql } from 'kysely';
 import type { Clock } from '../../foundation/clock.ts';
+import { StammkundeError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import { uuidV7 } from '../../foundation/random.ts';
 import type { Random } from '../../foundation/random.ts';
 import type { DatabaseTransaction, Queries } from './database.ts';
+import { asDatabaseFault, databaseCodeOf, LOCK_NOT_AVAILABLE } from './faults.ts';
+import { MIGRATION_WAIT_MS } from './migrate.ts';
 import type { Tables } from './tables.ts';
 
 /** What tells one database cluster, and one history of it, from another; null where the database does not say. */
@@ -25,6 +28,8 @@ interface EpochPorts {
   readonly restored?: boolean | undefined;
   /** The epoch that was served until now. */
   readonly known?: string | undefined;
+  /** How long another server is waited for that is at it, ms: it may have all rows to renew. */
+  readonly waitMs?: number | undefined;
 }
 
 /**
@@ -38,37 +43,55 @@ interface EpochPorts {
  * It is looked at at the start, and again when the database has another origin or epoch than it had. What cannot be seen
  * is a restore of the embedded database's folder, or of a snapshot of the whole disk, while no server runs: `restored`
  * says it.
+ * @throws StammkundeError DB_MIGRATION_AWAITED · DB_UNREACHABLE
  */
-export async function establishEpoch(
-  db: Queries,
+export async function establishEpoch(db: Queries, ports: EpochPorts): Promise<string> {
+  const { waitMs = MIGRATION_WAIT_MS } = ports;
+  const origin = await readOrigin(db);
+  try {
+    return await db.transaction().execute(async (tx) => {
+      await sql`select set_config('lock_timeout', ${`${waitMs}ms`}, true)`.execute(tx);
+      return establish(tx, origin, ports);
+    });
+  } catch (error) {
+    if (databaseCodeOf(error) !== LOCK_NOT_AVAILABLE) throw asDatabaseFault(error);
+    throw new StammkundeError(
+      'DB_MIGRATION_AWAITED',
+      `another server has been renewing the feed’s positions for more than ${waitMs} ms`,
+      { cause: error },
+    );
+  }
+}
+
+async function establish(
+  tx: DatabaseTransaction,
+  origin: Origin,
   { clock, random, log, restored = false, known = '' }: EpochPorts,
 ): Promise<string> {
-  const origin = await readOrigin(db);
-  return db.transaction().execute(async (tx) => {
-    const first = uuidV7(clock.now(), random);
-    // Inserting or locking the row, one server at a time goes on from here.
-    await tx
-      .insertInto('server_meta')
-      .values({ name: NAMES.epoch, value: first })
-      .onConflict((conflict) => conflict.column('name').doNothing())
-      .execute();
-    const { value: stored } = await tx
-      .selectFrom('server_meta')
-      .select('value')
-      .where('name', '=', NAMES.epoch)
-      .forUpdate()
-      .executeTakeFirstOrThrow();
-    const reason = restored ? 'told' : stored < known ? 'older' : await reasonForNew(tx, origin);
-    await remember(tx, NAMES.system, origin.system);
-    await remember(tx, NAMES.timeline, origin.timeline);
-    if (reason === undefined || stored === first) return stored;
-    const latest = known > stored ? known : stored;
-    const fresh = uuidV7(Math.max(clock.now(), timeOf(latest) + 1), random);
-    await renewPositions(tx);
-    await remember(tx, NAMES.epoch, fresh);
-    log.warn({ event: 'database.new_epoch', reason, before: stored, epoch: fresh });
-    return fresh;
-  });
+  const first = uuidV7(clock.now(), random);
+  // Inserting or locking the row, one server at a time goes on from here.
+  await tx
+    .insertInto('server_meta')
+    .values({ name: NAMES.epoch, value: first })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute();
+  const { value: stored } = await tx
+    .selectFrom('server_meta')
+    .select('value')
+    .where('name', '=', NAMES.epoch)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  const reason = restored ? 'told' : stored < known ? 'older' : await reasonForNew(tx, origin);
+  await remember(tx, NAMES.system, origin.system);
+  await remember(tx, NAMES.timeline, origin.timeline);
+  if (reason === undefined || stored === first) return stored;
+  const latest = known > stored ? known : stored;
+  const fresh = uuidV7(Math.max(clock.now(), timeOf(latest) + 1), random);
+  log.info({ event: 'database.renewing', reason });
+  await renewPositions(tx);
+  await remember(tx, NAMES.epoch, fresh);
+  log.warn({ event: 'database.new_epoch', reason, before: stored, epoch: fresh });
+  return fresh;
 }
 
 /** What the database says of itself: the epoch, and the origin it was of when that was looked at last. */

@@ -18,7 +18,8 @@ export interface MigrateOptions {
   readonly lockMs?: number;
 }
 
-const WAIT_MS = 3_600_000;
+/** How long a server that starts waits for another that makes the database ready. */
+export const MIGRATION_WAIT_MS = 3_600_000;
 const LOCK_MS = 3_000;
 /** Tables are asked for this often, with a pause in between in which everyone else goes on. */
 const LOCK_ATTEMPTS = 30;
@@ -54,7 +55,7 @@ const TABLES_IN_ORDER: readonly (keyof Tables)[] = [
 export async function migrate(
   db: Kysely<Tables>,
   ports: { readonly clock: Clock; readonly log: Log },
-  { waitMs = WAIT_MS, lockMs = LOCK_MS }: MigrateOptions = {},
+  { waitMs = MIGRATION_WAIT_MS, lockMs = LOCK_MS }: MigrateOptions = {},
 ): Promise<void> {
   await db.connection().execute(async (own) => {
     try {

@@ -8,6 +8,7 @@ import { silentLog } from '../../../foundation/log.ts';
 import { SystemRandom } from '../../../foundation/random.ts';
 import { ADVISORY_LOCKS } from '../../../server/database/advisory-locks.ts';
 import { Database } from '../../../server/database/database.ts';
+import { establishEpoch } from '../../../server/database/epoch.ts';
 import { migrate } from '../../../server/database/migrate.ts';
 import { connectForUpkeep } from '../../../server/database/postgres.ts';
 import type { Connections } from '../../../server/database/postgres.ts';
@@ -84,6 +85,23 @@ describe('waiting for PostgreSQL', () => {
       });
     });
     await migrate(own.db, ports, { waitMs: 50 });
+    await own.close();
+  });
+
+  test('the second server that starts on a restored database waits for the first, or says what it waited for', async () => {
+    const own = connectForUpkeep(url(), ports);
+    await migrate(own.db, ports, { lockMs: 20 });
+    const epoch = await establishEpoch(own.db, ports);
+    const second = await beside.db.transaction().execute(async (tx) => {
+      await sql`select value from server_meta where name = 'epoch' for update`.execute(tx);
+      await expect(establishEpoch(own.db, { ...ports, waitMs: 50 })).rejects.toMatchObject({
+        code: 'DB_MIGRATION_AWAITED',
+      });
+      const establishing = establishEpoch(own.db, ports);
+      await Promise.race([waiting(1, 100), establishing]);
+      return { establishing };
+    });
+    expect(await second.establishing).toBe(epoch);
     await own.close();
   });
 
