@@ -10,6 +10,9 @@ import { z } from 'zod';
 import { readServerConfig } from '../../../server/config.ts';
 import { shareGroup } from '../../../server/keys.ts';
 import { freePort } from '../../../simulator/free-port.ts';
+import type { Bus, Subscription } from '../../../sync/bus.ts';
+import { MqttBus } from '../../../sync/mqtt/mqtt-bus.ts';
+import { MqttConfig } from '../../../sync/mqtt/config.ts';
 import { ANY_TILL, sharedFilter, topicsOf } from '../../../sync/contract/topics.ts';
 import { NO_MOSQUITTO, TestMosquitto, findMosquitto } from '../../support/mosquitto.ts';
 import { startPostgres } from '../../support/postgres.ts';
@@ -17,10 +20,12 @@ import { projectFile } from '../../support/run-program.ts';
 import { whenConnected } from '../../sync/bus-contract.ts';
 import { ServerFolder } from '../server-folder.ts';
 import { keptLog } from './selling-till.ts';
-import { TENANT, WorkersWorld, putRules, whatIsWrong } from './workers-world.ts';
+import { TENANT, WorkersWorld, ports, putRules, whatIsWrong } from './workers-world.ts';
 
 const OPENSSL = 'openssl';
 const MOSQUITTO_PASSWD = 'mosquitto_passwd';
+/** What the tests run on, and what reads its access list from a file. */
+const MOSQUITTO_IMAGE = 'eclipse-mosquitto:2.0';
 const compose = projectFile('deploy/compose.yaml');
 const folder = projectFile('deploy/compose');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
@@ -55,7 +60,7 @@ const Compose = z.object({
       healthcheck: z.object({ test: z.array(z.string()) }),
     }),
     broker: z.object({
-      image: z.string().startsWith('eclipse-mosquitto:2'),
+      image: z.literal(MOSQUITTO_IMAGE),
       restart: z.literal('unless-stopped'),
       ports: z.tuple([z.literal('8883:8883')]),
       volumes: z.array(z.string()),
@@ -100,6 +105,46 @@ test('what is mounted is there, and nothing of it is a secret', () => {
   expect(all).not.toMatch(/BEGIN [A-Z ]*KEY|PASSWORD: |:\/\/[^/\s]*:[^/\s]*@|\$[67]\$/);
   // Anything as long and as random as a key.
   expect(all.match(/(?<![/\w-])(?=[\w-]*\d)[A-Za-z0-9_-]{32,}(?![/\w-])/g)).toBeNull();
+});
+
+test('whoever prepares it runs the Mosquitto that it runs', () => {
+  expect(new Set(readFileSync(compose, 'utf8').match(/eclipse-mosquitto:\S+/g))).toEqual(
+    new Set([MOSQUITTO_IMAGE]),
+  );
+});
+
+test('a server that starts hears the last state of each till its Mosquitto retained', async (context) => {
+  const program = findMosquitto();
+  if (program === undefined) return context.skip(NO_MOSQUITTO);
+  const bounds = read('mosquitto.conf')
+    .split('\n')
+    .filter((line) => line.startsWith('max_'));
+  const mosquitto = await TestMosquitto.open(program, () => ['allow_anonymous true', ...bounds]);
+  onTestFinished(() => mosquitto.close());
+  const connect = async (subscriptions: readonly Subscription[]): Promise<Bus> => {
+    const config = MqttConfig.parse({ url: `mqtt://127.0.0.1:${mosquitto.port}` });
+    const bus = await MqttBus.open(config, { ...ports, subscriptions });
+    onTestFinished(() => bus.close());
+    await whenConnected(bus);
+    return bus;
+  };
+  const topics = topicsOf(TENANT);
+  const tills = Array.from({ length: 1_500 }, (_, i) => topics.state(`till-${i}`));
+  const publisher = await connect([]);
+  for (let i = 0; i < tills.length; i += 50) {
+    const some = tills.slice(i, i + 50);
+    await Promise.all(
+      some.map((topic) => publisher.publish(topic, Buffer.alloc(600, 'x'), { qos: 1, retain: true })),
+    );
+  }
+  const heard = new Set<string>();
+  await connect([{ filter: topics.state(ANY_TILL), onMessage: (topic) => heard.add(topic) }]);
+  await vi.waitFor(() => expect(heard.size).toBe(tills.length), { timeout: 10_000 });
+  // As many as docs/scale.md reckons with, of the same size, would as well.
+  const bound = (name: string): number =>
+    Number(bounds.find((line) => line.startsWith(`${name} `))?.split(' ')[1]);
+  expect(bound('max_queued_messages')).toBeGreaterThanOrEqual(100_000);
+  expect(bound('max_queued_bytes')).toBeGreaterThanOrEqual(100_000 * 600);
 });
 
 test(
