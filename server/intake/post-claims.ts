@@ -61,18 +61,19 @@ interface ClaimRow {
 /**
  * Credits the claims of these sales whose sales are posted; each sale once. A claim and its sale that are committed at the
  * same moment do not see each other: what nobody credits then, {@link sweepClaims} does.
+ * @returns how many do not wait any more
  */
 export async function settleClaims(
   tx: DatabaseTransaction,
   saleIds: readonly string[],
   circumstances: ClaimCircumstances,
-): Promise<void> {
-  if (saleIds.length === 0) return;
+): Promise<number> {
+  if (saleIds.length === 0) return 0;
   const { rows: any } = await sql`
     select from sale_claim where sale_id = any(${[...saleIds]}::uuid[]) and state = 'waiting' limit 1`.execute(
     tx,
   );
-  if (any.length === 0) return;
+  if (any.length === 0) return 0;
   // Returns are posted under it: what came back is taken off, whichever of them and a claim comes second.
   await lockIssued(tx);
   const { rows } = await sql<ClaimRow>`
@@ -90,23 +91,27 @@ export async function settleClaims(
       update sale_claim set state = ${code === undefined ? 'posted' : 'refused'}, code = ${code ?? null}
       where entry_id = ${row.entryId}::uuid`.execute(tx);
   }
+  return rows.length;
 }
 
-/** Looks once more at claims that wait although their sale is there. @returns whether there may be more */
+/**
+ * Looks once more at claims that wait although their sale is there.
+ * @returns how many do not wait any more, and whether there may be more of them
+ */
 export async function sweepClaims(
   tx: DatabaseTransaction,
   circumstances: ClaimCircumstances,
-): Promise<{ readonly more: boolean }> {
+): Promise<{ readonly settled: number; readonly more: boolean }> {
   await holdOwnership(tx);
   const { rows } = await sql<{ sale_id: string }>`
     select c.sale_id from sale_claim c join ledger_transaction s on s.idempotency_key = 'sale:' || c.sale_id
     where c.state = 'waiting' order by c.position limit ${SWEEP_MAX}::bigint`.execute(tx);
-  await settleClaims(
+  const settled = await settleClaims(
     tx,
     rows.map((row) => row.sale_id),
     circumstances,
   );
-  return { more: rows.length === SWEEP_MAX };
+  return { settled, more: settled > 0 && rows.length === SWEEP_MAX };
 }
 
 /** @returns why not, or undefined when the points were credited */

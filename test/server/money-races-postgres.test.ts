@@ -77,8 +77,8 @@ describe('two servers at the same moment', () => {
     held.go();
     await selling;
     expect(await world.member(customer)).toBe(0);
-    expect(await sweep()).toEqual({ more: false });
-    await sweep();
+    expect(await sweep()).toEqual({ settled: 1, more: false });
+    expect(await sweep()).toEqual({ settled: 0, more: false });
     const { rows } = await sql<{ state: string }>`
       select state from sale_claim where entry_id = ${claimed.id}::uuid`.execute(database().db);
     expect(rows).toEqual([{ state: 'posted' }]);
