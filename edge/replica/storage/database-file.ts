@@ -6,7 +6,7 @@ import { storageFault } from './faults.ts';
 import type { FilledSettings } from './settings.ts';
 
 /** Layout of the tables in the file. A file of another layout is loaded again, never converted. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 const APPLICATION_ID = 0x53744b75; // 'StKu'
 const KEY_BYTES = 32;
 const PAGE_BYTES = 4096;

@@ -18,7 +18,7 @@ import { selectorToSql, sortToSql } from './query-to-sql.ts';
 import type { Condition } from './query-to-sql.ts';
 import { startRecount } from './recount.ts';
 import type { Recount } from './recount.ts';
-import { changeLiveDocuments, liveDocuments, rememberOpaque } from './schema-tables.ts';
+import { assertPresent, changeLiveDocuments, liveDocuments, rememberOpaque } from './schema-tables.ts';
 import type { TableLayout } from './schema-tables.ts';
 import { encodeText } from './value-encoding.ts';
 import type { SqlValue } from './value-encoding.ts';
@@ -72,16 +72,16 @@ export class DocumentTable<T> {
 
   /** One document, deleted or not, in one synchronous step. Goes on answering while the database is poisoned. */
   readById(id: string): RxDocumentData<T> | undefined {
-    return this.#database.readThrough(() => this.#get(id));
+    return this.#present().readThrough(() => this.#get(id));
   }
 
   /** Documents that are not deleted, at no cost. Goes on answering while the database is poisoned. */
   liveCount(): number {
-    return this.#database.readThrough(() => liveDocuments(this.#database, this.layout));
+    return this.#present().readThrough(() => liveDocuments(this.#database, this.layout));
   }
 
   findByIds(ids: readonly string[], withDeleted: boolean): RxDocumentData<T>[] {
-    return this.#database.guard(() => {
+    return this.#present().guard(() => {
       this.#database.before('find', this.#name);
       const found: RxDocumentData<T>[] = [];
       for (const id of ids) {
@@ -98,7 +98,7 @@ export class DocumentTable<T> {
     context: string,
     contents: AttachmentContents,
   ): CategorizeBulkWriteRowsOutput<T>[] {
-    return this.#database.transact(this.#name, () =>
+    return this.#present().transact(this.#name, () =>
       this.#digests.keepUp((digests) =>
         distinctRuns(rows, (row) => this.#idOf(row.document)).map((run) =>
           this.#writeRun(run, context, contents, digests),
@@ -112,7 +112,7 @@ export class DocumentTable<T> {
    * were new.
    */
   insertNew(documents: readonly RxDocumentData<T>[], mark: Mark | undefined): number {
-    return this.#database.transact(this.#name, () =>
+    return this.#present().transact(this.#name, () =>
       this.#digests.keepUp((digests) => {
         let inserted = 0;
         let live = 0;
@@ -133,11 +133,11 @@ export class DocumentTable<T> {
   }
 
   digests(): readonly BucketDigest[] {
-    return this.#database.readThrough(() => this.#digests.list());
+    return this.#present().readThrough(() => this.#digests.list());
   }
 
   recount(): Recount {
-    return startRecount(this.#database, this.#name, this.layout, this.#digests.of());
+    return startRecount(this.#present(), this.#name, this.layout, this.#digests.of());
   }
 
   query(prepared: PreparedQuery<T>): RxDocumentData<T>[] {
@@ -163,7 +163,7 @@ export class DocumentTable<T> {
     const { query } = prepared;
     const where = selectorToSql(this.layout, query.selector);
     if (!where.exact) return this.query(prepared).length;
-    const total = this.#database.guard(() => {
+    const total = this.#present().guard(() => {
       this.#database.before('count', this.#name);
       const statement = `SELECT count(*) FROM ${this.layout.documents} WHERE ${where.sql}`;
       return Number(this.#database.prepare(statement, 'pluck').get(...where.parameters));
@@ -176,7 +176,7 @@ export class DocumentTable<T> {
   explain(prepared: PreparedQuery<T>): readonly string[] {
     const where = selectorToSql(this.layout, prepared.query.selector);
     const order = sortToSql(this.layout, prepared.query.sort);
-    return this.#database.guard(() => {
+    return this.#present().guard(() => {
       const rows = this.#database
         .prepare(`EXPLAIN QUERY PLAN ${this.#select(where, order)}`)
         .all(...where.parameters);
@@ -187,7 +187,7 @@ export class DocumentTable<T> {
 
   /** Documents after the checkpoint, in the order of their last writes, ties by id. */
   changedSince(limit: number, checkpoint: RxStorageDefaultCheckpoint | undefined): RxDocumentData<T>[] {
-    return this.#database.guard(() => {
+    return this.#present().guard(() => {
       this.#database.before('changes', this.#name);
       const after = checkpoint ?? { id: '', lwt: 0 };
       return this.#database
@@ -203,7 +203,7 @@ export class DocumentTable<T> {
   /** Removes at most one slice of tombstones older than `minimumDeletedMs`; true when none is left. */
   cleanup(minimumDeletedMs: number): boolean {
     const sliceRows = this.#database.settings.cleanupSliceRows;
-    return this.#database.transact(this.#name, () => {
+    return this.#present().transact(this.#name, () => {
       this.#database.before('cleanup', this.#name);
       const { documents, attachments } = this.layout;
       // `_meta.lwt` is drawn from this very clock of RxDB, which may run ahead of the machine's by fractions.
@@ -227,7 +227,7 @@ export class DocumentTable<T> {
     name: string,
     digest: string,
   ): { readonly content: Buffer; readonly type: string } | undefined {
-    return this.#database.guard(() => {
+    return this.#present().guard(() => {
       this.#database.before('attachment', this.#name);
       // Both columns are NOT NULL in a STRICT table.
       return this.#database
@@ -236,6 +236,12 @@ export class DocumentTable<T> {
         | { readonly content: Buffer; readonly type: string }
         | undefined;
     });
+  }
+
+  /** The database, while the collection is in it. */
+  #present(): SqliteDatabase {
+    assertPresent(this.layout, this.#name);
+    return this.#database;
   }
 
   #writeRun(
@@ -326,7 +332,7 @@ export class DocumentTable<T> {
   ): RxDocumentData<T>[] {
     if (how.limit <= 0) return [];
     let callersFault: Error | undefined;
-    const found = this.#database.guard(() => {
+    const found = this.#present().guard(() => {
       this.#database.before('query', this.#name);
       const select = this.#select(where, how.order);
       if (how.window === true) {

@@ -34,12 +34,15 @@ export interface TableLayout {
   readonly opaquePaths: Set<string>;
   /** Who counts the collection's digests anew at the moment. */
   readonly digestListener: { current: DigestListener | undefined };
+  /** Once its tables are gone; shared by all instances of the collection. */
+  removed: boolean;
 }
 
 type Schema<T> = Readonly<RxJsonSchema<RxDocumentData<T>>>;
 
+// AUTOINCREMENT: the tables of a removed collection never become another's, for whoever still knows their names.
 const CATALOGUE = `CREATE TABLE IF NOT EXISTS rx_collection(
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   database TEXT NOT NULL, collection TEXT NOT NULL, version INTEGER NOT NULL,
   paths TEXT NOT NULL, indexes TEXT NOT NULL, opaque TEXT NOT NULL, live INTEGER NOT NULL,
   UNIQUE(database, collection, version)) STRICT`;
@@ -86,8 +89,12 @@ export function openTables<T>(
   });
 }
 
-/** Removes a collection with all it holds; `secure_delete` overwrites the pages. */
+/**
+ * Removes a collection with all it holds; `secure_delete` overwrites the pages.
+ * @throws Error when another instance has done so
+ */
 export function dropTables(database: SqliteDatabase, collection: string, layout: TableLayout): void {
+  assertPresent(layout, collection);
   database.transact(collection, () => {
     database.before('drop', collection);
     database.exec(
@@ -98,7 +105,13 @@ export function dropTables(database: SqliteDatabase, collection: string, layout:
   });
   // Whoever still counts has nothing left to count.
   layout.digestListener.current = undefined;
+  layout.removed = true;
   database.forgetLayout(layout.id);
+}
+
+/** An instance of a collection that another instance removed is refused; nobody else is harmed by it. */
+export function assertPresent(layout: TableLayout, collection: string): void {
+  if (layout.removed) throw new Error(`collection ${collection} was removed`);
 }
 
 /** Writes down that a path can no longer be decided in SQL. Part of the transaction that stores the document. */
@@ -153,6 +166,7 @@ function layoutOf(id: number, primaryPath: string, paths: readonly string[]): Ta
     columns: paths.map((path, i) => ({ path, name: `f${i}`, reader: new ColumnReader(path) })),
     opaquePaths: new Set(),
     digestListener: { current: undefined },
+    removed: false,
   };
 }
 
