@@ -349,6 +349,10 @@ export const errorCodes = {
     'The database cannot be reached, or takes no writes',
     'Check its address, that it runs, that its disk is not full and that it is not a standby',
   ],
+  FEED_HELD_BACK: [
+    'A transaction in some database of the PostgreSQL does not end, and keeps changes from all tills',
+    'End it: the log names its process and database; else look into pg_stat_activity (backend_xid) and pg_prepared_xacts',
+  ],
   DB_MIGRATION: ['A schema migration failed', 'See the log; restore the backup if needed'],
   DB_MIGRATION_AWAITED: [
     'Another server has been bringing the schema, or the feed of a restored database, up to date for very long',

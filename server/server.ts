@@ -192,7 +192,7 @@ async function compose(
     bus: outbox,
     handlers: {
       'feed.page': async (till, question) =>
-        answerFeedPage(database, question, await scopeOf(till, question)),
+        answerFeedPage(database, question, await scopeOf(till, question), publisher?.heldBackMs),
       'feed.ranges': async (till, question) =>
         answerRanges(database, question, await scopeOf(till, question)),
       'feed.bucket': async (till, question) =>
@@ -400,6 +400,7 @@ function healthOf(parts: {
       broker: bus.connected,
       intake: { waiting, stalled, counts: { ...counts } },
       requests: { ...responder.status },
+      heldBackMs: Math.round(publisher.heldBackMs),
       feed:
         heads === undefined
           ? null

@@ -111,7 +111,7 @@ export class FeedClient implements Closable {
       }
       for (const document of page.documents) documents.push(document);
       position = page.position;
-      if (!page.more || documents.length >= limit) return { documents, position, more: page.more };
+      if (!page.more || documents.length >= limit) return { ...page, documents };
     }
   }
 

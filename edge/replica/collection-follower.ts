@@ -34,7 +34,7 @@ interface FollowerOptions<C extends ReplicaCollection> {
   readonly onLost: (error: Error) => void;
   /** The feed cannot be followed any further from where the replica is: another has to be loaded. */
   readonly onCutOff: (why: CutOff) => void;
-  /** Everything up to `position` is stored; it was all the server had at `askedAt`. */
+  /** Everything up to `position` is stored; it was all the server had at `heldAllAt`. */
   readonly onCaughtUp: (caughtUp: CaughtUp) => void;
   /** Everything up to here is stored, as the replica noted. */
   readonly storedUpTo: FeedPosition | undefined;
@@ -44,7 +44,8 @@ interface FollowerOptions<C extends ReplicaCollection> {
 export type CutOff = 'epoch' | 'expired';
 
 interface CaughtUp {
-  readonly askedAt: Instant;
+  /** When it was asked, or as long before as the server says that it holds changes back. */
+  readonly heldAllAt: Instant;
   readonly position: FeedPosition;
   /** Documents came since it was last caught up, or it is the first time. */
   readonly changed: boolean;
@@ -211,7 +212,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
       this.#unstored = { upTo: page.position, stored: Promise.withResolvers() };
     }
     if (documents.length > 0) this.#changed = true;
-    if (!page.more) this.#reportWhenStored(askedAt, page.position);
+    if (!page.more) this.#reportWhenStored(askedAt - (page.behindMs ?? 0), page.position);
     return { documents, checkpoint: page.position };
   }
 
@@ -243,7 +244,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
   }
 
   /** The pages are on their way into the storage; RxDB is in sync once they are there, or were refused. */
-  #reportWhenStored(askedAt: Instant, position: FeedPosition): void {
+  #reportWhenStored(heldAllAt: Instant, position: FeedPosition): void {
     const { closing, isPoisoned, onCaughtUp, log, name } = this.#options;
     this.#replication.awaitInSync().then(
       () => {
@@ -254,7 +255,7 @@ export class CollectionFollower<C extends ReplicaCollection> {
           this.#storedUpTo = position;
           if (this.#asking === 0) this.#restsAt = position;
         }
-        onCaughtUp({ askedAt, position, changed });
+        onCaughtUp({ heldAllAt, position, changed });
       },
       (error: unknown) => {
         if (!closing.aborted)

@@ -270,8 +270,8 @@ export class Replica implements Closable {
       onCutOff: (why) => {
         if (!this.#closing.signal.aborted) this.#ports.onCutOff(why);
       },
-      onCaughtUp: ({ askedAt, position, changed }) =>
-        this.#noteCaughtUp(name, { askedAt, position, changed }),
+      onCaughtUp: ({ heldAllAt, position, changed }) =>
+        this.#noteCaughtUp(name, { heldAllAt, position, changed }),
       storedUpTo: this.#note.positions[name],
     });
   }
@@ -285,10 +285,10 @@ export class Replica implements Closable {
   #noteCaughtUp(
     name: ReplicaCollection,
     {
-      askedAt,
+      heldAllAt,
       position,
       changed,
-    }: { readonly askedAt: Instant; readonly position: FeedPosition; readonly changed: boolean },
+    }: { readonly heldAllAt: Instant; readonly position: FeedPosition; readonly changed: boolean },
   ): void {
     const { caughtUpAt, positions } = this.#note;
     // A collection that has been empty until now was asked for from the beginning, which tells no epochs apart.
@@ -296,7 +296,7 @@ export class Replica implements Closable {
       this.#ports.onCutOff('epoch');
       return;
     }
-    this.#caughtUpAt.set(name, askedAt);
+    this.#caughtUpAt.set(name, heldAllAt);
     const all = replicaCollectionNames.flatMap((each) => this.#caughtUpAt.get(each) ?? []);
     try {
       this.#write({

@@ -22,6 +22,11 @@ export const Health = z.strictObject({
       ),
   }),
   requests: z.strictObject({ waiting: z.int(), dropped: z.int() }),
+  heldBackMs: z
+    .int()
+    .describe(
+      'For how long a transaction that does not end has kept changes from all tills; 0: nothing is kept',
+    ),
   feed: z.record(z.string(), z.string()).nullable().describe('Head of each collection, as xid/seq'),
 });
 export type Health = z.infer<typeof Health>;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../foundation/clock.ts';
+import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { asError } from '../../foundation/errors.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
@@ -10,7 +11,8 @@ import { ALL_TILLS } from '../../sync/contract/server-signature.ts';
 import type { Topics } from '../../sync/contract/topics.ts';
 import type { Database } from '../database/database.ts';
 import type { Statements } from '../statements.ts';
-import { readFeedHeads } from './feed-store.ts';
+import { readFeedStand } from './feed-store.ts';
+import { HELD_BACK_TOLD_MS, HeldBack, readHolder, readTransactions } from './held-back.ts';
 
 /** Commits within this time are told of together. */
 const DEBOUNCE_MS = 50;
@@ -38,6 +40,10 @@ export class FeedPublisher implements Closable {
   /** What the broker has retained, as far as is known. */
   #published: string | undefined;
   #heads: FeedHead | undefined;
+  readonly #heldBack = new HeldBack();
+  /** Changes were held back when last looked. */
+  #isHeldBack = false;
+  #heldBackTold = false;
   #publishing: Promise<void> | undefined;
   #closed = false;
 
@@ -55,6 +61,13 @@ export class FeedPublisher implements Closable {
   /** Where the feed stood when last looked at; undefined before the first look. */
   get heads(): FeedHead | undefined {
     return this.#heads;
+  }
+
+  /**
+   * Everything that was committed this long ago is told, ms; 0 while nothing waits for a transaction that still runs.
+   */
+  get heldBackMs(): number {
+    return this.#isHeldBack ? this.#heldBack.ageMs(this.#ports.clock.monotonicMs()) : 0;
   }
 
   /** What any server told on the topic of the heads, this one too: the broker's order is what tills have heard last. */
@@ -104,9 +117,13 @@ export class FeedPublisher implements Closable {
 
   async #look(): Promise<void> {
     await this.#publishing;
-    const { database, bus, topics, statements, log } = this.#ports;
+    const { database, bus, topics, statements, clock, log } = this.#ports;
     try {
-      const heads = await readFeedHeads(database.db, database.epoch);
+      const atMs = clock.monotonicMs();
+      this.#heldBack.saw(atMs, await readTransactions(database.db));
+      const { head: heads, isHeldBack } = await readFeedStand(database.db, database.epoch);
+      this.#isHeldBack = isHeldBack;
+      await this.#tellHeldBack();
       this.#heads = heads;
       const text = textOf(heads);
       if (text === this.#published || !bus.connected) return;
@@ -115,6 +132,21 @@ export class FeedPublisher implements Closable {
       if (outcome === 'sent') this.#published = text;
     } catch (error) {
       log.warn({ event: 'feed.look_failed', error: asError(error) });
+    }
+  }
+
+  /** Tells once of each time that changes do not reach tills, and when they do again. */
+  async #tellHeldBack(): Promise<void> {
+    const { database, log } = this.#ports;
+    const ms = Math.round(this.heldBackMs);
+    if (ms >= HELD_BACK_TOLD_MS && !this.#heldBackTold) {
+      this.#heldBackTold = true;
+      const code = 'FEED_HELD_BACK' satisfies ErrorCode;
+      log.error({ event: 'feed.held_back', code, ms, ...(await readHolder(database.db).catch(() => ({}))) });
+    }
+    if (ms < HELD_BACK_TOLD_MS && this.#heldBackTold) {
+      this.#heldBackTold = false;
+      log.info({ event: 'feed.released' });
     }
   }
 }

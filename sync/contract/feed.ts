@@ -46,6 +46,13 @@ export const FeedPage = z.strictObject({
   documents: z.array(ReplicaDocument).max(10_000).describe('Documents of the collection, each with _deleted'),
   position: FeedPosition.describe('Where the next page starts'),
   more: z.boolean(),
+  behindMs: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      'What was committed since this long before the answer may be missing; absent while nothing is held back',
+    ),
 });
 export type FeedPage = z.infer<typeof FeedPage>;
 

@@ -14,14 +14,16 @@ export interface SuiteDatabase {
   database(): Database;
   /** One more connection to it, closed by whoever asked. */
   another(): Promise<Database>;
+  /** Where it is. */
+  url(): string;
 }
 
 /** On a PostgreSQL of the suite's own; where there is none its tests are left out, saying why. */
 export function onPostgres(): SuiteDatabase {
   let postgres: TestPostgres | { readonly missing: string };
   let database: Database;
-  const open = (): Promise<Database> =>
-    Database.open({ url: 'url' in postgres ? postgres.url : '' }, suitePorts);
+  const url = (): string => ('url' in postgres ? postgres.url : '');
+  const open = (): Promise<Database> => Database.open({ url: url() }, suitePorts);
   beforeAll(async () => {
     postgres = await startPostgres();
     if ('url' in postgres) database = await open();
@@ -33,7 +35,7 @@ export function onPostgres(): SuiteDatabase {
     await database?.close();
     if ('url' in postgres) await postgres.close();
   });
-  return { database: () => database, another: open };
+  return { database: () => database, another: open, url };
 }
 
 /** On the embedded database, in memory. */

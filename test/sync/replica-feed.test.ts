@@ -83,6 +83,23 @@ function feedOf(total: number, chunk: () => number, epoch = 'e1') {
 }
 
 describe('pulling the feed', () => {
+  test('how long changes have been held back comes with the end of the feed', async () => {
+    const { server, feed } = await open();
+    const answer = feedOf(5, () => 2);
+    server.respond = (request) => {
+      const response = answer(request);
+      if (!response.ok || response.answer.kind !== 'feed.page' || response.answer.page.more) return response;
+      return {
+        ...response,
+        answer: { ...response.answer, page: { ...response.answer.page, behindMs: 45_000 } },
+      };
+    };
+    expect(await feed.pull('customers', null, 3)).not.toHaveProperty('behindMs');
+    const page = await feed.pull('customers', null, 10);
+    expect(page.documents).toHaveLength(5);
+    expect(page.behindMs).toBe(45_000);
+  });
+
   test('a short page means the end and nothing else, however the server cuts its replies', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { RxStorageInstanceSqlite } from '../../../edge/replica/storage/instance.ts';
 import type { FeedPage } from '../../../sync/contract/feed.ts';
 import type { ReplicaSource } from '../../../edge/replica/feed-source.ts';
-import { settle } from '../../support/manual-clock.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { customer, customerId, shopServer } from './feed-server.ts';
 import type { FeedServer } from './feed-server.ts';
 import { eventually, expectSame, openKeeper, openReplica } from './replica-fixture.ts';
@@ -75,6 +75,23 @@ describe('a feed of 200 pages', () => {
     expectSame(reader, server);
     expect(server.asks('customers').length).toBeLessThanOrEqual(200 - stored / PAGE + 1);
   });
+});
+
+test('a replica is as old as the server says that it holds changes back', async () => {
+  const server = shopServer(3);
+  const clock = new ManualClock();
+  const { replica } = await openReplica({ clock });
+  let behindMs = 60_000;
+  replica.follow({
+    pull: async (collection, after, limit) => ({
+      ...(await server.pull(collection, after, limit)),
+      behindMs,
+    }),
+  });
+  await eventually(() => expect(replica.note.caughtUpAt).toBe(clock.now() - 60_000));
+  behindMs = 0;
+  replica.resync();
+  await eventually(() => expect(replica.note.caughtUpAt).toBe(clock.now()));
 });
 
 describe('a page that', () => {
