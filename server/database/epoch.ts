@@ -17,7 +17,8 @@ export interface Origin {
   readonly timeline: string | null;
 }
 
-const NAMES = { epoch: 'epoch', system: 'epoch_system', timeline: 'epoch_timeline' } as const;
+/** What it is called in `server_meta`. */
+export const META_NAMES = { epoch: 'epoch', system: 'epoch_system', timeline: 'epoch_timeline' } as const;
 const FEED_TABLES = ['credential', 'customer', 'offer', 'programme'] as const satisfies (keyof Tables)[];
 
 interface EpochPorts {
@@ -72,24 +73,24 @@ async function establish(
   // Inserting or locking the row, one server at a time goes on from here.
   await tx
     .insertInto('server_meta')
-    .values({ name: NAMES.epoch, value: first })
+    .values({ name: META_NAMES.epoch, value: first })
     .onConflict((conflict) => conflict.column('name').doNothing())
     .execute();
   const { value: stored } = await tx
     .selectFrom('server_meta')
     .select('value')
-    .where('name', '=', NAMES.epoch)
+    .where('name', '=', META_NAMES.epoch)
     .forUpdate()
     .executeTakeFirstOrThrow();
   const reason = restored ? 'told' : stored < known ? 'older' : await reasonForNew(tx, origin);
-  await remember(tx, NAMES.system, origin.system);
-  await remember(tx, NAMES.timeline, origin.timeline);
+  await remember(tx, META_NAMES.system, origin.system);
+  await remember(tx, META_NAMES.timeline, origin.timeline);
   if (reason === undefined || stored === first) return stored;
   const latest = known > stored ? known : stored;
   const fresh = uuidV7(Math.max(clock.now(), timeOf(latest) + 1), random);
   log.info({ event: 'database.renewing', reason });
   await renewPositions(tx);
-  await remember(tx, NAMES.epoch, fresh);
+  await remember(tx, META_NAMES.epoch, fresh);
   log.warn({ event: 'database.new_epoch', reason, before: stored, epoch: fresh });
   return fresh;
 }
@@ -99,10 +100,10 @@ export async function readStored(db: Queries): Promise<{ readonly epoch: string 
   const rows = await db
     .selectFrom('server_meta')
     .select(['name', 'value'])
-    .where('name', 'in', Object.values(NAMES))
+    .where('name', 'in', Object.values(META_NAMES))
     .execute();
   const of = (name: string): string | null => rows.find((row) => row.name === name)?.value ?? null;
-  return { epoch: of(NAMES.epoch), system: of(NAMES.system), timeline: of(NAMES.timeline) };
+  return { epoch: of(META_NAMES.epoch), system: of(META_NAMES.system), timeline: of(META_NAMES.timeline) };
 }
 
 /** When an epoch was made, ms: the first 48 bits of a UUID of version 7 (RFC 9562, 5.7). */
@@ -133,8 +134,8 @@ async function reasonForNew(tx: DatabaseTransaction, origin: Origin): Promise<st
     const before = rows.find((row) => row.name === name)?.value;
     return before !== undefined && now !== null && before !== now;
   };
-  if (differs(NAMES.system, origin.system)) return 'system';
-  if (differs(NAMES.timeline, origin.timeline)) return 'timeline';
+  if (differs(META_NAMES.system, origin.system)) return 'system';
+  if (differs(META_NAMES.timeline, origin.timeline)) return 'timeline';
   for (const table of FEED_TABLES) {
     const ahead = await sql`
       select from ${sql.table(table)} where xid >= pg_snapshot_xmax(pg_current_snapshot()) limit 1`.execute(

@@ -7,6 +7,7 @@ import type { Clock } from '../../foundation/clock.ts';
 import { snapshotCollections } from '../../sync/contract/snapshot.ts';
 import type { SnapshotChunk, SnapshotCollection } from '../../sync/contract/snapshot.ts';
 import type { Database } from '../database/database.ts';
+import { readStored } from '../database/epoch.ts';
 import { readEnd } from '../feed/feed-store.ts';
 import { rowAccess, tableOf } from '../feed/row-collections.ts';
 import type { BuildLease } from './build-lease.ts';
@@ -31,7 +32,10 @@ export interface SnapshotBuild {
   readonly pageRows?: number;
 }
 
-/** What a build came to. `lost`: another has taken it over, somebody was erased meanwhile, or it was stopped. */
+/**
+ * What a build came to. `lost`: another has taken it over, somebody was erased meanwhile, another history began, or it was
+ * stopped.
+ */
 export type BuildOutcome =
   | {
       readonly kind: 'made';
@@ -52,6 +56,9 @@ export type BuildOutcome =
 export async function buildSnapshot(database: Database, build: SnapshotBuild): Promise<BuildOutcome> {
   const { db } = database;
   const { base, clock } = build;
+  // Before the places, and looked at again at the end: places of one history must not be told as another's.
+  const { epoch } = await readStored(db);
+  if (epoch === null) return { kind: 'lost' };
   const places = {
     credentials: await readEnd(db, 'credentials'),
     customers: await readEnd(db, 'customers'),
@@ -80,8 +87,8 @@ export async function buildSnapshot(database: Database, build: SnapshotBuild): P
     if (build.signal.aborted) return { kind: 'lost' };
   }
   const id = await database.transaction(async (tx) =>
-    (await build.lease.hold(tx))
-      ? storeSnapshot(tx, { base, epoch: database.epoch, places, chunks, now: clock.now() })
+    (await build.lease.hold(tx)) && (await readStored(tx)).epoch === epoch
+      ? storeSnapshot(tx, { base, epoch, places, chunks, now: clock.now() })
       : undefined,
   );
   if (id === undefined) return { kind: 'lost' };

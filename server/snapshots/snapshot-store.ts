@@ -3,6 +3,7 @@ import type { Instant } from '../../foundation/clock.ts';
 import { CHUNK_BYTES_MAX } from '../../sync/contract/snapshot.ts';
 import type { SnapshotChunk, SnapshotCollection } from '../../sync/contract/snapshot.ts';
 import type { Database, DatabaseTransaction, Queries } from '../database/database.ts';
+import { META_NAMES } from '../database/epoch.ts';
 import type { Place } from '../feed/position.ts';
 
 /** The snapshot of a part of the customer base, or of all of it. */
@@ -105,15 +106,15 @@ const ENTRIES_AT_ONCE = 1_000;
 
 /** The snapshots of a base made since an instant, in this history of the data, the newest first. */
 export async function readSnapshots(
-  database: Database,
+  { db, epoch }: Pick<Database, 'db' | 'epoch'>,
   base: Base,
   since: Instant,
 ): Promise<readonly StoredSnapshot[]> {
-  const rows = await database.db
+  const rows = await db
     .selectFrom('snapshot')
     .select(['id', 'places', 'made_at'])
     .where('base', '=', base)
-    .where('epoch', '=', database.epoch)
+    .where('epoch', '=', epoch)
     .where('made_at', '>=', since)
     .orderBy('id', 'desc')
     .limit(SNAPSHOTS_LOOKED_AT)
@@ -170,13 +171,12 @@ export async function countDocuments(db: Queries, part: string | null): Promise<
  * @returns how many of each
  */
 export async function removeOld(
-  database: Database,
+  { db }: Database,
   { unusedSince, outdatedSince }: { readonly unusedSince: Instant; readonly outdatedSince: Instant },
 ): Promise<{ readonly snapshots: number; readonly chunks: number }> {
-  const { db, epoch } = database;
   const snapshots = await sql`
     delete from snapshot s
-    where s.epoch <> ${epoch}
+    where s.epoch <> (select value from server_meta where name = ${META_NAMES.epoch})
        or (s.offered_at < ${unusedSince} and (s.made_at < ${outdatedSince} or exists (
              select from snapshot n where n.base = s.base and n.epoch = s.epoch and n.id > s.id)))`.execute(
     db,

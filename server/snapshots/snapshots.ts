@@ -94,17 +94,19 @@ export class Snapshots implements Closable {
   async offer(till: TillId, question: Question<'snapshot.offer'>): Promise<Answer<'snapshot.offer'>> {
     const { kind, have, store } = question;
     const { database, settings, scopeOf, clock } = this.#ports;
+    // One epoch for all of the answer: what was found in it is offered in it, whatever begins meanwhile.
+    const { db, epoch } = database;
     const scope = await scopeOf(till, store);
     if ((scope.parts?.length ?? 0) > PARTS_MAX || !(await this.#isWorthwhile(scope))) {
       return { kind, offer: 'none' };
     }
     const wanted = new Set(have?.split('+').map(Number));
-    const found = await Promise.all(basesOf(scope).map((base) => this.#find(base, wanted)));
+    const found = await Promise.all(basesOf(scope).map((base) => this.#find(base, epoch, wanted)));
     const due: Found[] = [];
     for (const each of found) {
       const isYoung = (each.snapshot?.madeAt ?? -Infinity) >= clock.now() - settings.maxAgeMs;
       // Counted after the others were found: who comes into an empty part after that comes with the feed.
-      if (!isYoung && (await countDocuments(database.db, each.part)) > 0) due.push(each);
+      if (!isYoung && (await countDocuments(db, each.part)) > 0) due.push(each);
     }
     for (const { base, part } of due) this.#want(base, part);
     const isMissing = due.some(({ snapshot }) => snapshot === undefined);
@@ -112,12 +114,12 @@ export class Snapshots implements Closable {
     if (isMissing || snapshots.length === 0) return { kind, offer: 'making', retryInMs: RETRY_MS };
     // Noted before the chunks are named: they stay from here on.
     await noteOffered(
-      database.db,
+      db,
       snapshots.map(({ id }) => id),
       clock.now(),
     );
-    const chunks = await Promise.all(snapshots.map(({ id }) => readEntries(database.db, id)));
-    const manifest = manifestOf({ epoch: database.epoch, scope, snapshots, chunks: chunks.flat() });
+    const chunks = await Promise.all(snapshots.map(({ id }) => readEntries(db, id)));
+    const manifest = manifestOf({ epoch, scope, snapshots, chunks: chunks.flat() });
     return { kind, offer: 'ready', manifest, http: this.#download(till) };
   }
 
@@ -162,22 +164,23 @@ export class Snapshots implements Closable {
   /** The one the till has already, else the newest; none from before tombstones that are forgotten. */
   async #find(
     { base, part }: { base: Base; part: string | null },
+    epoch: string,
     wanted: ReadonlySet<number>,
   ): Promise<Found> {
     const { database, settings, clock, log } = this.#ports;
     const since = clock.now() - settings.maxAgeMs - GRACE_MS;
-    const made = await readSnapshots(database, base, since);
+    const made = await readSnapshots({ db: database.db, epoch }, base, since);
     const preferred = made.toSorted((a, b) => Number(wanted.has(b.id)) - Number(wanted.has(a.id)));
     for (const snapshot of preferred) {
-      if (await this.#isFollowable(snapshot)) return { base, part, snapshot };
+      if (await this.#isFollowable(snapshot, epoch)) return { base, part, snapshot };
       log.info({ event: 'snapshot.expired', id: snapshot.id, base });
     }
     return { base, part, snapshot: undefined };
   }
 
   /** Whether the feed goes on from a snapshot, as a till that loaded it will ask. */
-  async #isFollowable({ places }: StoredSnapshot): Promise<boolean> {
-    const { db, epoch } = this.#ports.database;
+  async #isFollowable({ places }: StoredSnapshot, epoch: string): Promise<boolean> {
+    const { db } = this.#ports.database;
     try {
       for (const collection of snapshotCollections) {
         await assertNotPurged(db, collection, { epoch, ...places[collection] });
@@ -223,7 +226,7 @@ export class Snapshots implements Closable {
     try {
       // Another server may have made it between the till's question and this turn.
       const [newest] = await readSnapshots(database, base, clock.now() - settings.maxAgeMs);
-      if (newest !== undefined && (await this.#isFollowable(newest))) return;
+      if (newest !== undefined && (await this.#isFollowable(newest, database.epoch))) return;
       const begun = clock.monotonicMs();
       const outcome = await buildSnapshot(database, {
         base,

@@ -255,6 +255,29 @@ export function snapshotsSuite(database: () => Database, runs: number): void {
     expect(rows).toHaveLength(0);
   });
 
+  test('a snapshot in the midst of which another history begins is not kept', async () => {
+    await register(40);
+    const stored = (epoch: string): Promise<unknown> =>
+      database().db.updateTable('server_meta').set({ value: epoch }).where('name', '=', 'epoch').execute();
+    const lease = {
+      renew: async (): Promise<boolean> => {
+        await stored('another history');
+        return true;
+      },
+      hold: held,
+    };
+    const common = { base: 'all', part: null, clock, signal: new AbortController().signal, cutRule };
+    expect(await buildSnapshot(database(), { ...common, lease })).toEqual({ kind: 'lost' });
+    const { rows } = await sql`select id from snapshot`.execute(database().db);
+    expect(rows).toHaveLength(0);
+    // A server that has not learned it yet makes one of the history the database names.
+    await buildSnapshot(database(), { ...common, lease });
+    expect(await database().db.selectFrom('snapshot').select('epoch').execute()).toEqual([
+      { epoch: 'another history' },
+    ]);
+    await stored(database().epoch);
+  });
+
   test('a snapshot from before forgotten tombstones is not offered', async () => {
     await register(30);
     const snapshots = offers();
