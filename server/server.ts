@@ -249,7 +249,16 @@ async function compose(
     new EpochWatch({ database, clock, log, onNewEpoch: () => publisher?.changed() }),
   );
   opened.add(new FeedKeeper({ database, clock, log, indexer, tombstoneDays: config.replica.tombstoneDays }));
-  opened.add(new LedgerKeeper({ database, clock, log, reservations, onCommitted: committing.onCommitted }));
+  opened.add(
+    new LedgerKeeper({
+      database,
+      clock,
+      log,
+      reservations,
+      claims: committing,
+      onCommitted: committing.onCommitted,
+    }),
+  );
   for (const consumer of [wipes, states, responder, intake]) opened.add(consumer);
 
   const rotation = opened.add(

@@ -3,6 +3,8 @@ import { asError } from '../../foundation/errors.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Database } from '../database/database.ts';
+import { sweepClaims } from '../intake/post-claims.ts';
+import type { ClaimCircumstances } from '../intake/post-claims.ts';
 import { sweepReturns } from '../intake/post-returns.ts';
 import { qualifyTiers } from '../programme/qualify-tiers.ts';
 import type { Reservations } from '../redemption/reservations.ts';
@@ -15,12 +17,14 @@ export interface LedgerKeeperPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly reservations: Pick<Reservations, 'expire'>;
+  /** What claims are settled with that waited for their sale. */
+  readonly claims: Pick<ClaimCircumstances, 'indexer' | 'receiptKeyOf'>;
   /** Told when points moved. */
   readonly onCommitted: () => void;
 }
 
 /**
- * What falls due in the ledger, by any server of several: points vest and expire, reservations end, returns
+ * What falls due in the ledger, by any server of several: points vest and expire, reservations end, returns and claims
  * that wait for a sale are looked at again, and customers get the tier they qualify for. A failure is told, and the next time comes as ever.
  */
 export class LedgerKeeper implements Closable {
@@ -36,7 +40,7 @@ export class LedgerKeeper implements Closable {
 
   /** Does all that is due, in transactions of bounded size. */
   async run(): Promise<void> {
-    const { database, clock, log, reservations, onCommitted } = this.#ports;
+    const { database, clock, log, reservations, claims, onCommitted } = this.#ports;
     const { signal } = this.#ending;
     const now = clock.now();
     let accounts = 0;
@@ -50,6 +54,12 @@ export class LedgerKeeper implements Closable {
       for (const each of swept.refused) log.warn({ event: 'ledger.return_refused', ...each });
       more = swept.more;
     }
+    let claimed = 0;
+    for (let more = true; more && !signal.aborted;) {
+      const swept = await database.transaction((tx) => sweepClaims(tx, { now, ...claims }));
+      claimed += swept.settled;
+      more = swept.more;
+    }
     const ended = await reservations.expire();
     if (ended > 0) log.info({ event: 'ledger.reservations_ended', ended });
     let tiers = 0;
@@ -60,7 +70,7 @@ export class LedgerKeeper implements Closable {
     }
     if (tiers > 0) log.info({ event: 'ledger.tiers_changed', customers: tiers });
     if (accounts > 0) log.info({ event: 'ledger.settled', accounts });
-    if (accounts + tiers > 0) onCommitted();
+    if (accounts + claimed + tiers > 0) onCommitted();
   }
 
   async close(): Promise<void> {

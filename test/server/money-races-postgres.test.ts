@@ -2,12 +2,14 @@
 // its commit, while the other does its work on a connection of its own.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { silentLog } from '../../foundation/log.ts';
 import type { Database } from '../../server/database/database.ts';
 import { commitBatches } from '../../server/intake/commit-batches.ts';
-import { sweepClaims } from '../../server/intake/post-claims.ts';
 import { adjust } from '../../server/ledger/adjust.ts';
+import { LedgerKeeper } from '../../server/ledger/ledger-keeper.ts';
 import { mergeCustomers } from '../../server/ledger/merge-customers.ts';
 import { qualifyTiers } from '../../server/programme/qualify-tiers.ts';
+import { Reservations } from '../../server/redemption/reservations.ts';
 import { singleForm } from '../../sync/contract/blind-index.ts';
 import { makeReceiptCode, receiptKey } from '../../sync/contract/receipt-code.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -48,10 +50,15 @@ describe('two servers at the same moment', () => {
 
   const commit = (at: Database, from: TestTill) =>
     commitBatches(at, [from.batch()], world.clock, new Set(), 'test', singleForm, receiptKeyOf);
-  const sweep = () =>
-    database().transaction((tx) =>
-      sweepClaims(tx, { now: world.clock.now(), indexer: singleForm, receiptKeyOf }),
-    );
+  const keep = async (): Promise<void> => {
+    const { clock } = world;
+    const shared = { database: database(), clock, indexer: singleForm, onCommitted: () => {} };
+    const reservations = new Reservations(shared);
+    const claims = { indexer: singleForm, receiptKeyOf };
+    const keeper = new LedgerKeeper({ ...shared, log: silentLog, reservations, claims });
+    await keeper.run();
+    await keeper.close();
+  };
 
   test('a claim and its sale that are committed at once do not see each other, and the next run credits it', async () => {
     const sale = till.sell(null, 2_000, {
@@ -77,8 +84,8 @@ describe('two servers at the same moment', () => {
     held.go();
     await selling;
     expect(await world.member(customer)).toBe(0);
-    expect(await sweep()).toEqual({ settled: 1, more: false });
-    expect(await sweep()).toEqual({ settled: 0, more: false });
+    await keep();
+    await keep();
     const { rows } = await sql<{ state: string }>`
       select state from sale_claim where entry_id = ${claimed.id}::uuid`.execute(database().db);
     expect(rows).toEqual([{ state: 'posted' }]);
