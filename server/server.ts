@@ -64,6 +64,7 @@ import { Snapshots } from './snapshots/snapshots.ts';
 import { Tickets } from './snapshots/ticket.ts';
 import { Allowances } from './redemption/allowances.ts';
 import { Reservations } from './redemption/reservations.ts';
+import { ReportQueries } from './reports/report-queries.ts';
 import { RequestResponder } from './requests/request-responder.ts';
 import { Intake } from './intake/intake.ts';
 import { OfficeClaims } from './intake/office-claims.ts';
@@ -134,6 +135,7 @@ async function compose(
   makeFolder(config.dataFolder);
   const topics = topicsOf(config.tenant);
   const database = opened.add(await Database.open(config.database, ports));
+  const reports = opened.add(ReportQueries.open(config.database, database, ports));
   const statements = new Statements(database, { clock, signingKey: keys.signingKey });
 
   // Handlers must stand before the bus opens, and what they need publishes on it.
@@ -295,13 +297,13 @@ async function compose(
           erasureRoutes(new Erasures({ ...services, log, indexer })),
           bankCardRoutes(new BankCards({ ...services, indexer, controller: config.tenant })),
           deviceRoutes(new Devices({ ...services, indexer }), rotatingCodes),
-          ledgerRoutes(database, customers),
+          ledgerRoutes(database, customers, reports),
           correctionRoutes(database, customers, {
             claims: new OfficeClaims({ database, clock, ...committing }),
             clock,
             onCommitted: committing.onCommitted,
           }),
-          reportRoutes(database, clock),
+          reportRoutes(reports, clock),
           programmeRoutes(database, publisher, clock),
           snapshotRoutes({ database, tickets, clock }),
           identifierKeyRoutes(rotation),
@@ -312,6 +314,8 @@ async function compose(
       },
     ),
   );
+  // Before the API, which finishes what it was asked.
+  opened.defer(() => reports.end());
   log.info({ event: 'server.ready', worker, api: api.url, broker: brokerUrl, epoch: database.epoch });
   return make(api.url, brokerUrl);
 }

@@ -72,6 +72,7 @@ export class Api implements Closable {
     app.setNotFoundHandler((_request, reply) => send(reply, 'API_NOT_FOUND', 'there is no such resource'));
     acceptJsonOnly(app);
     requireToken(app, options.token);
+    endConnectionsWhenClosing(app);
     await app.register(fastifySwagger, {
       openapi: {
         openapi: '3.1.0',
@@ -108,6 +109,19 @@ export class Api implements Closable {
     this.#closing ??= this.#app.close();
     return this.#closing;
   }
+}
+
+/** A connection that is answered while we close would stay open for its next request, and closing would wait for it. */
+function endConnectionsWhenClosing(app: FastifyInstance): void {
+  let isClosing = false;
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (isClosing) reply.header('connection', 'close');
+    done(null, payload);
+  });
 }
 
 function acceptJsonOnly(app: FastifyInstance): void {

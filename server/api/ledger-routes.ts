@@ -7,6 +7,7 @@ import { readJournalReport } from '../intake/journal-report.ts';
 import { readTillStates } from '../intake/till-states.ts';
 import { memberAccount } from '../ledger/accounts.ts';
 import { readAccount, readTrialBalance } from '../ledger/ledger-store.ts';
+import type { ReportQueries } from '../reports/report-queries.ts';
 import type { ApiInstance } from './api.ts';
 import { ErrorBody } from './errors.ts';
 import { Id, TillParameter } from './parameters.ts';
@@ -70,7 +71,7 @@ const Tills = z.strictObject({
 });
 
 /** The ledger, and what stands behind it: the tills' journals and the tills. */
-export function ledgerRoutes(database: Database, customers: Customers) {
+export function ledgerRoutes(database: Database, customers: Customers, reports: ReportQueries) {
   return (app: ApiInstance): void => {
     app.route({
       method: 'GET',
@@ -96,7 +97,7 @@ export function ledgerRoutes(database: Database, customers: Customers) {
       method: 'GET',
       url: '/v1/ledger/trial-balance',
       schema: { summary: 'Whether everything adds up', response: { 200: Trial, default: ErrorBody } },
-      handler: () => readTrialBalance(database.db),
+      handler: () => reports.wholeTables(readTrialBalance),
     });
 
     app.route({

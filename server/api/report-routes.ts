@@ -3,7 +3,6 @@ import type { Clock } from '../../foundation/clock.ts';
 import { errorCodes } from '../../foundation/error-codes.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { InstantMs, TillId, Uuid } from '../../sync/contract/ids.ts';
-import type { Database } from '../database/database.ts';
 import { recogniseRevenue } from '../reports/breakage.ts';
 import { readLiability } from '../reports/liability.ts';
 import {
@@ -12,6 +11,7 @@ import {
   readRefusedClaims,
   readRefusedReturns,
 } from '../reports/redemption-reports.ts';
+import type { ReportQueries } from '../reports/report-queries.ts';
 import type { ApiInstance } from './api.ts';
 import { ErrorBody } from './errors.ts';
 
@@ -108,7 +108,7 @@ const RevenueBody = z.strictObject({
 const Page = z.strictObject({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
 
 /** What head office looks at: what may be redeemed unasked, what was overdrawn, what could not be returned or credited. */
-export function reportRoutes(database: Database, clock: Clock) {
+export function reportRoutes(reports: ReportQueries, clock: Clock) {
   return (app: ApiInstance): void => {
     app.route({
       method: 'GET',
@@ -118,7 +118,7 @@ export function reportRoutes(database: Database, clock: Clock) {
         response: { 200: LiabilityBody, default: ErrorBody },
       },
       handler: async () => {
-        const liability = await readLiability(database.db);
+        const liability = await reports.wholeTables(readLiability);
         return { ...liability, byExpiry: [...liability.byExpiry] };
       },
     });
@@ -142,7 +142,7 @@ export function reportRoutes(database: Database, clock: Clock) {
         response: { 200: ExposureBody, default: ErrorBody },
       },
       handler: async () => {
-        const exposure = await readExposure(database.db, clock.now());
+        const exposure = await readExposure(reports.db, clock.now());
         return { ...exposure, byTill: [...exposure.byTill] };
       },
     });
@@ -156,7 +156,7 @@ export function reportRoutes(database: Database, clock: Clock) {
         response: { 200: Overdraws, default: ErrorBody },
       },
       handler: async (request) => ({
-        overdraws: [...(await readOverdraws(database.db, request.query.limit))],
+        overdraws: [...(await readOverdraws(reports.db, request.query.limit))],
       }),
     });
 
@@ -169,7 +169,7 @@ export function reportRoutes(database: Database, clock: Clock) {
         response: { 200: RefusedReturns, default: ErrorBody },
       },
       handler: async (request) => ({
-        returns: [...(await readRefusedReturns(database.db, request.query.limit))],
+        returns: [...(await readRefusedReturns(reports.db, request.query.limit))],
       }),
     });
 
@@ -182,7 +182,7 @@ export function reportRoutes(database: Database, clock: Clock) {
         response: { 200: RefusedClaims, default: ErrorBody },
       },
       handler: async (request) => ({
-        claims: (await readRefusedClaims(database.db, request.query.limit)).map((claim) => ({
+        claims: (await readRefusedClaims(reports.db, request.query.limit)).map((claim) => ({
           ...claim,
           reason: reasonOf(claim.code),
         })),

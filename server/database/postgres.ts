@@ -74,6 +74,26 @@ export function connectForUpkeep(url: string, ports: PostgresPorts): Connections
   ]);
 }
 
+/**
+ * Connections for what people read of whole tables while tills are served: they take none from those, and as what reads
+ * only gets no transaction id, they hold up no feed.
+ * @param connections.patient statements take as long as they take; else they end within 35 s
+ */
+export function connectForReports(
+  url: string,
+  connections: { readonly max: number; readonly patient: boolean },
+  ports: PostgresPorts,
+): Connections {
+  const { max, patient } = connections;
+  const timeoutMs = patient ? 0 : STATEMENT_TIMEOUT_MS;
+  return connect(url, ports, { max }, patient ? UPKEEP_SILENCE_MS : SILENCE_MS, [
+    `set statement_timeout = ${timeoutMs}`,
+    `set lock_timeout = ${timeoutMs}`,
+    `set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT_MS}`,
+    'set default_transaction_read_only = on',
+  ]);
+}
+
 function connect(
   url: string,
   { clock, log }: PostgresPorts,
