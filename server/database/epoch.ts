@@ -167,6 +167,8 @@ async function renewPositions(tx: DatabaseTransaction): Promise<void> {
          end loop;
          delete from feed_tombstone;
          delete from feed_purged;
+         -- How far tiers were looked at is a place, too.
+         update tier_run set xid = '0', seq = 0;
        end $$`,
     )
     .execute(tx);

@@ -1,10 +1,13 @@
 // Goal: everybody is in the tier they qualify for, up and down, by what was earned and not returned in its window; and
 // what they earn next is calculated with it.
+import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Database } from '../../server/database/database.ts';
+import { establishEpoch } from '../../server/database/epoch.ts';
 import { qualifyTiers } from '../../server/programme/qualify-tiers.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { LedgerWorld } from './ledger-world.ts';
+import { suitePorts } from './suite-databases.ts';
 import { TestTill } from './test-till.ts';
 
 const AT = Date.UTC(2026, 10, 1);
@@ -69,6 +72,17 @@ export function tiersSuite(database: () => Database): void {
     await world.commit(till);
     expect(await row()).toMatchObject({ points: 320 });
     expect(await run()).toBe(0);
+  });
+
+  test('who earns enough rises on the same day also after the database was put back elsewhere', async () => {
+    await run();
+    // As it comes from where many more transactions had been.
+    await sql`update tier_run set xid = '900000000'`.execute(database().db);
+    await establishEpoch(database().db, { ...suitePorts, restored: true });
+    sell(300);
+    await world.commit(till);
+    expect(await run()).toBe(1);
+    expect(await tier()).toBe('gold');
   });
 
   test('what comes back does not count, and who falls short of it falls', async () => {
