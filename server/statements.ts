@@ -6,17 +6,12 @@ import { isFault, StammkundeError } from '../foundation/errors.ts';
 import { ALL_TILLS, signStatement, verifyStatement } from '../sync/contract/server-signature.ts';
 import type { serverBodies, ServerBodyKind } from '../sync/contract/messages.ts';
 import type { Database } from './database/database.ts';
+import { STATEMENT_VERSION, VERSIONS_PER_MS } from './database/statement-versions.ts';
 
 /** How long a statement may be obeyed, ms. Only commands expire, and no order to wipe one journal; the others carry it for completeness. */
 const VALID_MS = 10 * 60_000;
 /** Versions set aside at a time: as many as time alone adds in a second, and no signer makes as many in it. */
 const VERSIONS_ASIDE = 1_000_000;
-/**
- * Versions are counted in µs since the epoch, so time alone keeps them ahead of all that were used before a backup was
- * put back. They stay whole numbers a till takes exactly until the year 2255.
- */
-const VERSIONS_PER_MS = 1_000;
-
 export interface StatementPorts {
   readonly clock: Clock;
   readonly signingKey: KeyObject;
@@ -104,13 +99,13 @@ export class Statements {
       // The row must stand before it can be locked: two servers at their first start would both begin at nothing.
       await tx
         .insertInto('server_meta')
-        .values({ name: 'statement_version', value: '0' })
+        .values({ name: STATEMENT_VERSION, value: '0' })
         .onConflict((conflict) => conflict.column('name').doNothing())
         .execute();
       const row = await tx
         .selectFrom('server_meta')
         .select('value')
-        .where('name', '=', 'statement_version')
+        .where('name', '=', STATEMENT_VERSION)
         .forUpdate()
         .executeTakeFirstOrThrow();
       const start = Math.max(Number(row.value), Math.floor(this.#clock.now() * VERSIONS_PER_MS));
@@ -120,7 +115,7 @@ export class Statements {
       await tx
         .updateTable('server_meta')
         .set({ value: String(start + count) })
-        .where('name', '=', 'statement_version')
+        .where('name', '=', STATEMENT_VERSION)
         .execute();
       return start;
     });

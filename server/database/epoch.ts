@@ -7,6 +7,7 @@ import type { Random } from '../../foundation/random.ts';
 import type { DatabaseTransaction, Queries } from './database.ts';
 import { asDatabaseFault, databaseCodeOf, LOCK_NOT_AVAILABLE } from './faults.ts';
 import { MIGRATION_WAIT_MS } from './migrate.ts';
+import { passOverVersions } from './statement-versions.ts';
 import type { Tables } from './tables.ts';
 
 /** What tells one database cluster, and one history of it, from another; null where the database does not say. */
@@ -90,6 +91,7 @@ async function establish(
   const fresh = uuidV7(Math.max(clock.now(), timeOf(latest) + 1), random);
   log.info({ event: 'database.renewing', reason });
   await renewPositions(tx);
+  await passOverVersions(tx, clock.now());
   await remember(tx, META_NAMES.epoch, fresh);
   log.warn({ event: 'database.new_epoch', reason, before: stored, epoch: fresh });
   return fresh;

@@ -6,6 +6,7 @@ import { silentLog } from '../../foundation/log.ts';
 import { SeededRandom } from '../../foundation/random.ts';
 import { ALL_TILLS, verifyStatement } from '../../sync/contract/server-signature.ts';
 import { Database } from '../../server/database/database.ts';
+import { establishEpoch } from '../../server/database/epoch.ts';
 import { Statements } from '../../server/statements.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -51,6 +52,20 @@ async function stored(): Promise<number> {
 function isGrowing(versions: readonly number[]): boolean {
   return versions.every((each, i) => i === 0 || each > (versions[i - 1] ?? Infinity));
 }
+
+test('versions grow also when a standby takes over that lacks those of a server whose clock is ahead', async () => {
+  await version(start());
+  const behind = await stored();
+  const ahead = start(new ManualClock(clock.now() + 3_600_000));
+  const heard = await version(ahead);
+  await database.db
+    .updateTable('server_meta')
+    .set({ value: String(behind) })
+    .where('name', '=', 'statement_version')
+    .execute();
+  await establishEpoch(database.db, { clock, random: new SeededRandom(2), log: silentLog, restored: true });
+  expect(await version(start())).toBeGreaterThan(heard);
+});
 
 test('versions grow, also over a restart with the clock set back', async () => {
   const first = start();
