@@ -14,6 +14,7 @@ import * as ledgerLots from './migrations/0013-ledger-lots.ts';
 import * as redemptions from './migrations/0014-redemptions.ts';
 import * as lateCredit from './migrations/0015-late-credit.ts';
 import * as cardOfAnEntry from './migrations/0016-card-of-an-entry.ts';
+import * as balancesInBounds from './migrations/0019-balances-in-bounds.ts';
 import * as claimsAndMoves from './migrations/0018-claims-and-moves.ts';
 import * as tiers from './migrations/0017-tiers.ts';
 import * as offerVersions from './migrations/0003-offer-versions.ts';
@@ -41,4 +42,5 @@ export const migrations: Record<string, Migration> = {
   '0016-card-of-an-entry': cardOfAnEntry,
   '0017-tiers': tiers,
   '0018-claims-and-moves': claimsAndMoves,
+  '0019-balances-in-bounds': balancesInBounds,
 };

@@ -8,6 +8,7 @@ import type { ClaimCircumstances } from '../intake/post-claims.ts';
 import { sweepReturns } from '../intake/post-returns.ts';
 import { qualifyTiers } from '../programme/qualify-tiers.ts';
 import type { Reservations } from '../redemption/reservations.ts';
+import { nearlyFull } from './bounds.ts';
 import { settleDue } from './due.ts';
 
 const EVERY_MS = 60_000;
@@ -30,6 +31,7 @@ export interface LedgerKeeperPorts {
 export class LedgerKeeper implements Closable {
   readonly #ports: LedgerKeeperPorts;
   readonly #ending = new AbortController();
+  readonly #nearlyFull = new Set<string>();
   #cancel: () => void = () => {};
   #running: Promise<void> | undefined;
 
@@ -68,6 +70,7 @@ export class LedgerKeeper implements Closable {
       tiers += done.changed;
       more = done.more;
     }
+    await this.#tellNearlyFull();
     if (tiers > 0) log.info({ event: 'ledger.tiers_changed', customers: tiers });
     if (accounts > 0) log.info({ event: 'ledger.settled', accounts });
     if (accounts + claimed + tiers > 0) onCommitted();
@@ -77,6 +80,15 @@ export class LedgerKeeper implements Closable {
     this.#ending.abort();
     this.#cancel();
     await this.#running;
+  }
+
+  /** Once for each account: it does not become less by itself. */
+  async #tellNearlyFull(): Promise<void> {
+    for (const each of await nearlyFull(this.#ports.database.db)) {
+      if (this.#nearlyFull.has(each.account)) continue;
+      this.#nearlyFull.add(each.account);
+      this.#ports.log.error({ event: 'ledger.nearly_full', ...each });
+    }
   }
 
   #wait(): void {
