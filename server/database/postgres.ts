@@ -1,4 +1,4 @@
-import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
+import { Kysely, PostgresDialect } from 'kysely';
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely';
 import { Pool, types } from 'pg';
 import type { PoolClient } from 'pg';
@@ -51,13 +51,12 @@ export interface Connections extends Closable {
  * DB_UNREACHABLE, also when the network swallows what is sent.
  */
 export function connectForService(url: string, ports: PostgresPorts): Connections {
-  const limits = {
-    max: POOL_MAX,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    lock_timeout: LOCK_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
-  };
-  return connect(url, ports, limits, SILENCE_MS, [`set random_page_cost = ${RANDOM_PAGE_COST}`]);
+  return connect(url, ports, { max: POOL_MAX }, SILENCE_MS, [
+    `set statement_timeout = ${STATEMENT_TIMEOUT_MS}`,
+    `set lock_timeout = ${LOCK_TIMEOUT_MS}`,
+    `set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT_MS}`,
+    `set random_page_cost = ${RANDOM_PAGE_COST}`,
+  ]);
 }
 
 /**
@@ -94,12 +93,16 @@ export function connectForReports(
   ]);
 }
 
+/**
+ * @param settings statements each connection begins with. A pooler between that keeps sessions passes them on; of
+ *   parameters of the connection it knows few (PgBouncer, ignore_startup_parameters), and those it ignored would be missed.
+ */
 function connect(
   url: string,
   { clock, log }: PostgresPorts,
   limits: { readonly max: number },
   silenceMs: number,
-  settings: readonly string[] = [],
+  settings: readonly string[],
 ): Connections {
   const pool = new Pool({
     connectionString: url,
@@ -120,10 +123,7 @@ function connect(
   pool.on('error', (error) => log.warn({ event: 'database.connection_lost', error }));
   const db = new Kysely<Tables>({
     dialect: new PostgresDialect({
-      pool: new BoundedPool(pool, clock, silenceMs),
-      onCreateConnection: async (connection) => {
-        for (const setting of settings) await connection.executeQuery(CompiledQuery.raw(setting));
-      },
+      pool: new BoundedPool(pool, { clock, silenceMs, settings: settings.join('; ') }),
     }),
   });
   return {
@@ -140,14 +140,16 @@ function connect(
 class BoundedPool implements PostgresPool {
   readonly options = {};
   readonly #pool: Pool;
-  readonly #clock: Clock;
-  readonly #silenceMs: number;
+  readonly #about: { readonly clock: Clock; readonly silenceMs: number; readonly settings: string };
   readonly #clients = new WeakMap<PoolClient, BoundedClient>();
 
-  constructor(pool: Pool, clock: Clock, silenceMs: number) {
+  /** @param about.settings what each connection is told first */
+  constructor(
+    pool: Pool,
+    about: { readonly clock: Clock; readonly silenceMs: number; readonly settings: string },
+  ) {
     this.#pool = pool;
-    this.#clock = clock;
-    this.#silenceMs = silenceMs;
+    this.#about = about;
   }
 
   async connect(): Promise<PostgresPoolClient> {
@@ -159,7 +161,15 @@ class BoundedPool implements PostgresPool {
     // The pool listens while a connection is idle. In use, one that breaks fails the statement under way and tells it a
     // second time here, perhaps between two statements: unheard, that would end the process.
     client.on('error', () => {});
-    const bounded = new BoundedClient(client, this.#clock, this.#silenceMs);
+    const { clock, silenceMs, settings } = this.#about;
+    const bounded = new BoundedClient(client, clock, silenceMs);
+    try {
+      await bounded.query(settings, []);
+    } catch (error) {
+      // The pool counts it until it is let go of.
+      bounded.release(true);
+      throw asDatabaseFault(error);
+    }
     this.#clients.set(client, bounded);
     return bounded;
   }
