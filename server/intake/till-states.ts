@@ -109,12 +109,12 @@ export class TillStates implements Closable {
     });
   }
 
-  /** Stores what waits, however long the database is away. */
+  /** Stores what waits, however long the database is away; while closing it tries once. */
   async #store(): Promise<void> {
     const { clock, random, log, onStored } = this.#ports;
     const { signal } = this.#closing;
     await this.#read();
-    for (let attempt = 0; this.#waiting.size > 0 && !signal.aborted;) {
+    for (let attempt = 0; this.#waiting.size > 0 && !(signal.aborted && attempt > 0);) {
       const states = [...this.#waiting.values()].slice(0, STORED_AT_ONCE);
       try {
         const stored = await this.#storeTogether(states);

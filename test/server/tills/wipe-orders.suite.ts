@@ -39,7 +39,7 @@ export function wipeOrdersSuite(database: () => Database): void {
         },
       },
     });
-    states = new TillStates({ ...common, onStored: (stored) => wipes.reported(stored) });
+    states = new TillStates({ ...common, random, onStored: (stored) => wipes.reported(stored) });
   });
 
   /** A till of this name connects, and is stored as it does. */
@@ -54,6 +54,7 @@ export function wipeOrdersSuite(database: () => Database): void {
       database: database(),
       topics,
       clock,
+      random,
       log: silentLog,
       onStored: (stored) => wipes.reported(stored),
     });
