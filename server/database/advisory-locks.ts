@@ -8,4 +8,6 @@ export const ADVISORY_LOCKS = {
   migration: 7_366_004,
   /** One at a time puts a programme in force. */
   programme: 7_366_005,
+  /** With a class of ids as its second number: one at a time decides about a redemption, known or not. */
+  redemption: 7_366_006,
 } as const;

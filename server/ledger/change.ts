@@ -42,8 +42,11 @@ export type Change =
       readonly account: string;
       readonly points: number;
       readonly taken: readonly Taken[];
+      /** Of the new lot, for what cannot go back to its own. */
       readonly expiresAt: Instant | null;
       readonly from: string;
+      /** It was never spent: it has the days it had, also where they are over. */
+      readonly keptOnly?: boolean;
     }
   /** Points pass between accounts that have no lots. */
   | { readonly kind: 'pass'; readonly from: string; readonly to: string; readonly points: number };
@@ -113,15 +116,17 @@ export function applyChange(before: Holdings, change: Change, id: string, now: I
       return { kind: 'done', ...NO_EFFECTS, holdings, settled, owes, taken: takenBy(moves), postings };
     }
     case 'give-back': {
-      const { account, points, taken, expiresAt, from } = change;
+      const { account, points, taken, expiresAt, from, keptOnly = false } = change;
       const fresh = { id, earnedAt: now, expiresAt };
-      const back = giveBack(before, { points, taken, fresh }, now);
-      const postings = postingsOf(back.moves, account, { redeemed: from });
+      const back = giveBack(before, { points, taken, fresh, keptOnly }, now);
+      // What was over when it came back expires in a transaction of its own, as it would have.
+      const own = back.moves.filter((move) => move.to === 'member');
+      const postings = postingsOf(own, account, { redeemed: from });
       return {
         kind: 'done',
         ...NO_EFFECTS,
         holdings: back.holdings,
-        settled: back.settled,
+        settled: [...back.settled, ...back.moves.filter((move) => move.to !== 'member')],
         taken: back.taken,
         postings,
       };

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { settleNow } from './change.ts';
-import { dueTransaction } from './enter.ts';
+import { dueTransaction, underFreeKeys } from './enter.ts';
 import { lockAccounts, lockIssued, readHoldings, writeHoldings } from './lot-store.ts';
 import { post } from './post.ts';
 import type { LedgerTransaction } from './post.ts';
@@ -41,7 +41,7 @@ export async function settleDue(
     posted.push(...due.map(dueTransaction));
     return { account, before: was, after: holdings };
   });
-  await post(tx, posted, now);
+  await post(tx, await underFreeKeys(tx, posted), now);
   await writeHoldings(tx, changes);
   return { accounts: accounts.length, more: true };
 }

@@ -9,6 +9,7 @@ import type { Instant } from '../../foundation/clock.ts';
 import type { ErrorCode } from '../../foundation/error-codes.ts';
 import { NOTHING_HELD } from '../../sync/contract/programme/lots.ts';
 import type { Holdings } from '../../sync/contract/programme/lots.ts';
+import type { PointsLife } from '../../sync/contract/programme/calendar.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { ISSUED, memberOf } from './accounts.ts';
 import { NO_EFFECTS, applyChange, creditByBalance, dueMoves, sumPostings } from './change.ts';
@@ -100,11 +101,12 @@ export async function enter(
     return { kind: 'created', ...did };
   });
 
-  const before = new Map(await post(tx, posted, now));
+  const before = new Map(await post(tx, await underFreeKeys(tx, posted), now));
   await insertLots(tx, lotsOf(earned, before, now));
   await writeHoldings(
     tx,
     [...first].map(([account, was]) => ({ account, before: was, after: holdings.get(account) ?? was })),
+    livesOf(effects),
   );
   return outcomes;
 }
@@ -112,6 +114,56 @@ export async function enter(
 /** What falls due as a ledger transaction of its own. */
 export function dueTransaction({ key, kind, at, postings }: DueMove): LedgerTransaction {
   return { id: idOfKey(key), key, kind, at, postings };
+}
+
+/**
+ * The same transactions, those of what fell due under keys that nobody has. A lot falls due a second time where points came
+ * back to it by a clock that was behind: what it holds then expires as well, and nothing else waits for it. To be called
+ * with the lots' accounts locked.
+ */
+export async function underFreeKeys(
+  tx: DatabaseTransaction,
+  transactions: readonly LedgerTransaction[],
+): Promise<readonly LedgerTransaction[]> {
+  const times = await timesPosted(tx, [...new Set(transactions.filter(fellDue).map(({ key }) => key))]);
+  return transactions.map((each) => {
+    if (!fellDue(each)) return each;
+    const nth = (times.get(each.key) ?? 0) + 1;
+    times.set(each.key, nth);
+    const key = nthKey(each.key, nth);
+    return { ...each, id: idOfKey(key), key };
+  });
+}
+
+function fellDue({ kind }: LedgerTransaction): boolean {
+  return kind === 'vest' || kind === 'expire';
+}
+
+function nthKey(key: string, nth: number): string {
+  return nth === 1 ? key : `${key}#${nth}`;
+}
+
+async function timesPosted(tx: DatabaseTransaction, keys: readonly string[]): Promise<Map<string, number>> {
+  const times = new Map<string, number>();
+  let open = keys;
+  for (let nth = 1; open.length > 0; nth += 1) {
+    const { rows } = await sql<{ key: string }>`
+      select idempotency_key as key from ledger_transaction
+      where idempotency_key = any(${open.map((key) => nthKey(key, nth))}::text[])`.execute(tx);
+    const posted = new Set(rows.map(({ key }) => key));
+    open = open.filter((key) => posted.has(nthKey(key, nth)));
+    for (const key of open) times.set(key, nth);
+  }
+  return times;
+}
+
+/** The days that earnings have, by their lots: on a card nobody has they are kept, but do not run. */
+function livesOf(effects: readonly Effect[]): ReadonlyMap<string, PointsLife> {
+  return new Map(
+    effects.flatMap(({ id, changes }) =>
+      changes.flatMap((change) => (change.kind === 'earn' ? [[id, change.life] as const] : [])),
+    ),
+  );
 }
 
 interface KnownKey {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Instant } from '../../foundation/clock.ts';
+import type { PointsLife } from '../../sync/contract/programme/calendar.ts';
 import type { Holdings, Lot } from '../../sync/contract/programme/lots.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 import { ISSUED, isUnclaimed } from './accounts.ts';
@@ -93,10 +94,14 @@ export async function insertLots(
       ${lots.map(({ lot }) => lot.pending)}::boolean[])`.execute(tx);
 }
 
-/** Writes what changed between two states of an account: new lots, and what is left of others. */
+/**
+ * Writes what changed between two states of an account: new lots, and what is left of others.
+ * @param lives the days new lots have, by their ids, where they are others than in `changes`
+ */
 export async function writeHoldings(
   tx: DatabaseTransaction,
   changes: readonly { readonly account: string; readonly before: Holdings; readonly after: Holdings }[],
+  lives: ReadonlyMap<string, PointsLife> = new Map(),
 ): Promise<void> {
   const made: { account: string; lot: Lot }[] = [];
   const changed: Lot[] = [];
@@ -104,7 +109,7 @@ export async function writeHoldings(
     const known = new Map(before.lots.map((lot) => [lot.id, lot]));
     for (const lot of after.lots) {
       const was = known.get(lot.id);
-      if (was === undefined) made.push({ account, lot });
+      if (was === undefined) made.push({ account, lot: { ...lot, ...lives.get(lot.id) } });
       else if (was !== lot) changed.push(lot);
     }
   }

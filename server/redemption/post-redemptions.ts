@@ -5,7 +5,9 @@ import { REDEEMED, holdAccount, memberOf } from '../ledger/accounts.ts';
 import { contentOf, enter } from '../ledger/enter.ts';
 import type { Effect } from '../ledger/enter.ts';
 import { idOfKey } from '../ledger/post.ts';
+import { currentProgramme } from '../programme/programme-store.ts';
 import { lockRedemptions, putRedemption } from './redemption-store.ts';
+import { voidReservation } from './reservations.ts';
 import type { RedemptionRow } from './redemption-store.ts';
 
 /** A sale that was paid with points. The goods have left the shop. */
@@ -35,12 +37,25 @@ export async function postRedemptions(
     paid.map(({ redeemed }) => redeemed.redemptionId),
   );
   for (const sale of paid) {
-    const row = known.get(sale.redeemed.redemptionId);
+    const row = await letGoOfAnothers(tx, known.get(sale.redeemed.redemptionId), sale, now);
     const after = await postOne(tx, sale, row, now);
     if (after === undefined) continue;
     known.set(after.id, after);
     await putRedemption(tx, after);
   }
+}
+
+/** What was kept of another customer goes back to them: it is no payment of whoever this sale is of. */
+async function letGoOfAnothers(
+  tx: DatabaseTransaction,
+  row: RedemptionRow | undefined,
+  { account }: PaidSale,
+  now: Instant,
+): Promise<RedemptionRow | undefined> {
+  const isAnothers = row?.state === 'reserved' && memberOf(account) !== undefined && row.account !== account;
+  if (!isAnothers) return row;
+  await voidReservation(tx, row, await currentProgramme(tx), now);
+  return { ...row, state: 'voided', taken: [] };
 }
 
 async function postOne(

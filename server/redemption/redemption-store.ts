@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
+import { ProgrammerError } from '../../foundation/errors.ts';
 import type { Instant } from '../../foundation/clock.ts';
 import type { Taken } from '../../sync/contract/programme/lots.ts';
+import { ADVISORY_LOCKS } from '../database/advisory-locks.ts';
 import type { DatabaseTransaction } from '../database/database.ts';
 
 /** Points that are kept, or were taken, for a sale. */
@@ -24,11 +26,22 @@ export interface RedemptionRow {
 const columns = sql`id, account, sale_id as "saleId", till, points, authorised,
   allowance_version as "allowanceVersion", state, at, expires_at as "expiresAt", taken, parts, owed, flag`;
 
-/** Those of the redemptions that are known, locked, by id. */
+/** Locks that one transaction may hold for redemptions, however many it decides about. */
+const CLASSES = 1_024;
+
+/**
+ * Those of the redemptions that are known, by id. Until this transaction ends no other decides about any of the ids, those
+ * nobody knows yet included. To be called before accounts of members are locked.
+ */
 export async function lockRedemptions(
   tx: DatabaseTransaction,
   ids: readonly string[],
 ): Promise<Map<string, RedemptionRow>> {
+  // A statement of its own: the next one sees what was committed while this one waited.
+  await sql`
+    select pg_advisory_xact_lock(${ADVISORY_LOCKS.redemption}::integer, class) from (
+      select distinct hashtext(id) & ${CLASSES - 1}::integer as class from unnest(${[...ids]}::text[]) as i(id)
+      order by class) as classes`.execute(tx);
   const { rows } = await sql<RedemptionRow>`
     select ${columns} from redemption where id = any(${[...ids]}::uuid[]) order by id for update`.execute(tx);
   return new Map(rows.map((row) => [row.id, row]));
@@ -57,10 +70,13 @@ export async function redemptionsOfSales(
   return new Map(rows.map((row) => [row.saleId, row]));
 }
 
-/** Puts a redemption in place of what was known of it. */
+/**
+ * Puts a redemption in place of what was known of it.
+ * @throws ProgrammerError for one that paid and would be kept again
+ */
 export async function putRedemption(tx: DatabaseTransaction, row: RedemptionRow): Promise<void> {
   const parts = row.parts === null ? null : `{${row.parts.join(',')}}`;
-  await sql`
+  const { rows } = await sql`
     insert into redemption (id, account, sale_id, till, points, authorised, allowance_version, state, at, expires_at,
                             taken, parts, owed, flag)
     values (${row.id}::uuid, ${row.account}, ${row.saleId}::uuid, ${row.till}, ${row.points}::bigint,
@@ -70,5 +86,7 @@ export async function putRedemption(tx: DatabaseTransaction, row: RedemptionRow)
     on conflict (id) do update set account = excluded.account, sale_id = excluded.sale_id, points = excluded.points,
       authorised = excluded.authorised, allowance_version = excluded.allowance_version, state = excluded.state,
       at = excluded.at, taken = excluded.taken, parts = excluded.parts, owed = excluded.owed,
-      flag = excluded.flag`.execute(tx);
+      flag = excluded.flag
+    where redemption.state = 'reserved' or excluded.state <> 'reserved' returning id`.execute(tx);
+  if (rows.length === 0) throw new ProgrammerError(`redemption ${row.id} is over and would be kept again`);
 }

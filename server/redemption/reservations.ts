@@ -96,14 +96,19 @@ async function reserve(
   const { redemptionId, saleId, points } = question;
   await holdOwnership(tx);
   const known = await lockReserved(tx, redemptionId);
+  const holder = await readHolder(tx, indexer.formsFrom(question.index), now);
   if (known !== undefined) {
-    const isSame = known.till === till && known.saleId === saleId && known.points === points;
+    const isSame =
+      known.till === till &&
+      known.saleId === saleId &&
+      known.points === points &&
+      holder !== undefined &&
+      known.account === memberAccount(holder.id);
     // One that ended is not begun anew: the till asks with a new id.
     return isSame && known.state === 'reserved'
       ? { verdict: 'reserved', until: known.expiresAt }
       : { verdict: 'refused', code: 'REDEEM_CONFLICT' satisfies ErrorCode };
   }
-  const holder = await readHolder(tx, indexer.formsFrom(question.index), now);
   const programme = await currentProgramme(tx);
   // Locked first, so that two that are asked for at once are not both under the limit.
   if (holder !== undefined) await lockAccounts(tx, [memberAccount(holder.id)]);
@@ -203,7 +208,7 @@ async function readSpentToday(tx: DatabaseTransaction, account: string, now: Ins
   return rows[0]?.points ?? 0;
 }
 
-/** Ends reservations whose time is over. @returns how many; fewer than the most when no more are */
+/** Ends reservations whose time is over. @returns how many ended; fewer than the most when no more do */
 async function expireReservations(tx: DatabaseTransaction, now: Instant): Promise<number> {
   const rows = await lockOverdue(tx, now, EXPIRE_MAX);
   if (rows.length === 0) return 0;
@@ -212,16 +217,18 @@ async function expireReservations(tx: DatabaseTransaction, now: Instant): Promis
     tx,
     rows.map(({ account }) => account),
   );
-  for (const row of rows) await voidReservation(tx, row, programme, now);
-  return rows.length;
+  let ended = 0;
+  for (const row of rows) if (await voidReservation(tx, row, programme, now)) ended += 1;
+  return ended;
 }
 
-async function voidReservation(
+/** Gives back what was kept, as if it had never been taken. @returns whether it had not been before */
+export async function voidReservation(
   tx: DatabaseTransaction,
   row: RedemptionRow,
   programme: ProgrammeDocument | undefined,
   now: Instant,
-): Promise<void> {
+): Promise<boolean> {
   const { id, account, points, taken } = row;
   const { expiresAt } = lifeOfPoints(now, programme?.points);
   const from = holdAccount(memberOf(account) ?? '');
@@ -235,12 +242,14 @@ async function voidReservation(
         kind: 'resolve',
         at: now,
         content: contentOf('voided'),
-        changes: [{ kind: 'give-back', account, points, taken, expiresAt, from }],
+        changes: [{ kind: 'give-back', account, points, taken, expiresAt, from, keptOnly: true }],
       },
     ],
     now,
   );
-  if (outcome?.kind === 'created') await putRedemption(tx, { ...row, state: 'voided', taken: [] });
+  if (outcome?.kind !== 'created') return false;
+  await putRedemption(tx, { ...row, state: 'voided', taken: [] });
+  return true;
 }
 
 async function lockReserved(tx: DatabaseTransaction, id: string): Promise<RedemptionRow | undefined> {

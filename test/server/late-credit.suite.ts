@@ -6,7 +6,7 @@ import { eraseCustomer } from '../../server/customers/erase-customer.ts';
 import { REDACTED_INDEX } from '../../server/customers/redact-indexes.ts';
 import { commitBatches } from '../../server/intake/commit-batches.ts';
 import { OfficeClaims } from '../../server/intake/office-claims.ts';
-import { unclaimedAccount } from '../../server/ledger/accounts.ts';
+import { memberAccount, unclaimedAccount } from '../../server/ledger/accounts.ts';
 import { qualifyTiers } from '../../server/programme/qualify-tiers.ts';
 import { readRefusedClaims } from '../../server/reports/redemption-reports.ts';
 import { singleForm } from '../../sync/contract/blind-index.ts';
@@ -124,6 +124,30 @@ export function lateCreditSuite(database: () => Database): void {
     await commit(till, other);
     expect(await stateOf(own)).toBe('refused LATE_OWN_SHIFT');
     expect(await stateOf(others)).toBe('posted');
+  });
+
+  test('points that wait for an owner keep the days they were earned with, whatever came back of them', async () => {
+    await world.rules({
+      points: { timeZone: 'UTC', vestAfterDays: 14, expiry: { months: 12, end: 'day' } },
+      lateCredit: { withinHours: 72 },
+    });
+    const card = other.index();
+    const customer = { index: card, kind: 'card', trust: 'L1', customerId: null } as const;
+    const [part, whole] = [sell(), sell()];
+    back(part, 1);
+    claim(part, { customer });
+    claim(whole, { customer });
+    await commit(till, other);
+    const owner = await world.customer(card);
+    const { rows } = await sql<{ points: number; pending: boolean; days: number }>`
+      select remaining as points, pending, (expires_at - vests_at) / 86400000 as days from point_lot
+      where account = ${memberAccount(owner)} order by remaining`.execute(database().db);
+    expect(rows.map(({ points, pending }) => [points, pending])).toEqual([
+      [15, true],
+      [20, true],
+    ]);
+    expect(rows[0]?.days).toBe(rows[1]?.days);
+    expect(rows[0]?.days).toBeGreaterThan(300);
   });
 
   test('a claim that is refused is in a report for the customer service, with who, which sale and why', async () => {

@@ -5,7 +5,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../foundation/log.ts';
 import type { Database } from '../../server/database/database.ts';
 import { commitBatches } from '../../server/intake/commit-batches.ts';
+import { holdAccount, memberAccount } from '../../server/ledger/accounts.ts';
 import { adjust } from '../../server/ledger/adjust.ts';
+import { settleDue } from '../../server/ledger/due.ts';
+import { contentOf, enter } from '../../server/ledger/enter.ts';
 import { LedgerKeeper } from '../../server/ledger/ledger-keeper.ts';
 import { mergeCustomers } from '../../server/ledger/merge-customers.ts';
 import { qualifyTiers } from '../../server/programme/qualify-tiers.ts';
@@ -136,5 +139,122 @@ describe('two servers at the same moment', () => {
     }
     const row = database().db.selectFrom('customer').select('tier').where('id', '=', customer);
     expect(await row.executeTakeFirstOrThrow()).toEqual({ tier: 'staff' });
+  });
+
+  describe('over points that are kept for a sale', () => {
+    const points = { points: 1, minor: 1, minPoints: 1, stepPoints: 1 };
+    beforeEach(() =>
+      world.rules({
+        earn: { points: 0, perMinor: 100, excludedCategories: [] },
+        burn: { ...points, maxPercent: 100, excludedCategories: [] },
+        redemption: { reservationMs: HOUR },
+      }),
+    );
+    const at = (place: Database) =>
+      new Reservations({ database: place, clock: world.clock, indexer: singleForm, onCommitted: () => {} });
+    const give = async (amount: number, expiresAt: number | null = null): Promise<void> => {
+      const id = world.id();
+      const account = memberAccount(customer);
+      const earned = { account, points: amount, earnedAt: AT, life: { vestsAt: 0, expiresAt } };
+      const change = { kind: 'earn' as const, ...earned, from: 'adjust:test' };
+      const effect = { id, key: `adjust:${id}`, kind: 'adjust' as const, at: AT, content: contentOf(amount) };
+      await database().transaction((tx) => enter(tx, [{ ...effect, changes: [change] }], AT));
+    };
+    const ids = () => ({ redemptionId: till.id(), saleId: till.id() });
+    const reserve = async (place: Database, kept: ReturnType<typeof ids>): Promise<string> => {
+      const question = {
+        kind: 'points.reserve',
+        ...kept,
+        index,
+        identifier: 'app',
+        trust: 'L4',
+        points: 200,
+      } as const;
+      return (await at(place).reserve(till.till, question)).outcome.verdict;
+    };
+    const pay = ({ redemptionId, saleId }: ReturnType<typeof ids>, amount = 200) =>
+      till.sell(index, 1_000, {
+        saleId,
+        earned: { programmeVersion: world.programme.version, base: 0, bonuses: [] },
+        redeemed: {
+          redemptionId,
+          points: amount,
+          minor: amount,
+          parts: [amount],
+          authorised: 'allowance',
+          allowanceVersion: 1,
+        },
+      });
+    const held = () => world.balance(holdAccount(customer));
+
+    test('a reservation that was still on its way when its sale was posted keeps nothing', async () => {
+      await give(500);
+      const kept = ids();
+      const sale = pay(kept);
+      const slow = heldBeforeCommit(other);
+      const selling = commit(slow.database, till);
+      await slow.worked;
+      const reserving = reserve(database(), kept);
+      await untilSomebodyWaits(other);
+      slow.go();
+      await selling;
+      expect(await reserving).toBe('refused');
+      expect([await world.member(customer), await held()]).toEqual([300, 0]);
+      till.undo(sale);
+      await commit(database(), till);
+      expect(await world.member(customer)).toBe(500);
+    });
+
+    test('a sale right behind its reservation, before that is committed, is paid once', async () => {
+      await give(500);
+      const kept = ids();
+      const slow = heldBeforeCommit(other);
+      const reserving = reserve(slow.database, kept);
+      await slow.worked;
+      pay(kept);
+      const selling = commit(database(), till);
+      await untilSomebodyWaits(other);
+      slow.go();
+      expect(await reserving).toBe('reserved');
+      await selling;
+      expect([await world.member(customer), await held()]).toEqual([300, 0]);
+    });
+
+    test('the same question twice at once is answered the same', async () => {
+      await give(500);
+      const kept = ids();
+      const slow = heldBeforeCommit(other);
+      const first = reserve(slow.database, kept);
+      await slow.worked;
+      const second = reserve(database(), kept);
+      await untilSomebodyWaits(other);
+      slow.go();
+      expect([await first, await second]).toEqual(['reserved', 'reserved']);
+      expect([await world.member(customer), await held()]).toEqual([300, 200]);
+      await at(database()).release(till.till, { kind: 'points.release', redemptionId: kept.redemptionId });
+    });
+
+    test('points let go by a clock that is behind, while they expire, keep nothing else from falling due', async () => {
+      const midnight = AT + 10 * HOUR;
+      await give(210, midnight);
+      const kept = ids();
+      world.clock.setWallClock(midnight - 1_000);
+      expect(await reserve(database(), kept)).toBe('reserved');
+      const slow = heldBeforeCommit(database());
+      const settling = slow.database.transaction((tx) => settleDue(tx, midnight));
+      await slow.worked;
+      world.clock.setWallClock(midnight - 1);
+      const question = { kind: 'points.release', redemptionId: kept.redemptionId } as const;
+      const releasing = at(other).release(till.till, question);
+      await untilSomebodyWaits(other);
+      slow.go();
+      await Promise.all([settling, releasing]);
+      world.clock.setWallClock(midnight + HOUR);
+      await keep();
+      expect([await world.member(customer), await held()]).toEqual([0, 0]);
+      pay(ids(), 1);
+      const [judged] = await commit(database(), till);
+      expect(judged).toMatchObject([{ kind: 'accepted' }]);
+    });
   });
 });

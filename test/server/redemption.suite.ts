@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Database } from '../../server/database/database.ts';
 import { holdAccount, memberAccount } from '../../server/ledger/accounts.ts';
+import { settleDue } from '../../server/ledger/due.ts';
 import { contentOf, enter } from '../../server/ledger/enter.ts';
 import { Allowances } from '../../server/redemption/allowances.ts';
 import { Reservations } from '../../server/redemption/reservations.ts';
@@ -61,11 +62,15 @@ export function redemptionSuite(database: () => Database): void {
   });
 
   /** A customer with points and a card. */
-  const customerWith = async (points: number, index: string): Promise<string> => {
+  const customerWith = async (
+    points: number,
+    index: string,
+    expiresAt: number | null = null,
+  ): Promise<string> => {
     const customer = await world.customer(index);
     const account = memberAccount(customer);
     const id = world.id();
-    const life = { vestsAt: 0, expiresAt: null };
+    const life = { vestsAt: 0, expiresAt };
     await database().transaction((tx) =>
       enter(
         tx,
@@ -123,6 +128,43 @@ export function redemptionSuite(database: () => Database): void {
       },
     });
   const idsOf = (till: TestTill) => ({ redemptionId: till.id(), saleId: till.id() });
+
+  test('what was kept of one customer pays for nobody else’s purchase', async () => {
+    const till = new TestTill();
+    const [index, others] = [till.index(), till.index()];
+    const customer = await customerWith(500, index);
+    const buyer = await customerWith(500, others);
+    const ids = idsOf(till);
+    expect(await reserve(till, index, 200, ids)).toBe('reserved');
+    expect(await reserve(till, others, 200, ids)).toBe('REDEEM_CONFLICT');
+    const sale = pay(till, others, ids, 200);
+    await world.commit(till);
+    expect([await world.member(customer), await world.member(buyer)]).toEqual([500, 300]);
+    expect(await world.balance(holdAccount(customer))).toBe(0);
+    till.undo(sale);
+    await world.commit(till);
+    expect([await world.member(customer), await world.member(buyer)]).toEqual([500, 500]);
+  });
+
+  test('points that were only kept have the days they had', async () => {
+    const till = new TestTill();
+    const index = till.index();
+    const midnight = AT + 10 * HOUR;
+    const customer = await customerWith(300, index, midnight);
+    world.clock.setWallClock(midnight - 1);
+    const [early, late] = [idsOf(till), idsOf(till)];
+    expect(await reserve(till, index, 100, early)).toBe('reserved');
+    expect(await reserve(till, index, 100, late)).toBe('reserved');
+    expect(await release(till, early.redemptionId)).toBe('voided');
+    expect(await world.member(customer)).toBe(200);
+    world.clock.setWallClock(midnight + 1);
+    expect(await release(till, late.redemptionId)).toBe('voided');
+    for (let more = true; more;) {
+      ({ more } = await database().transaction((tx) => settleDue(tx, midnight + 1)));
+    }
+    expect(await world.member(customer)).toBe(0);
+    expect(await world.balance(holdAccount(customer))).toBe(0);
+  });
 
   test('a sale that names no customer is paid by whom the points were kept of; and where none were, it is flagged', async () => {
     const till = new TestTill();

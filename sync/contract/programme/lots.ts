@@ -222,8 +222,10 @@ export interface GivenBack extends Changed {
 /**
  * Gives back points that goods were paid with. What is owed is absorbed first; then they go back to the lots they came
  * from, the one taken last first, with the days those have left. Points of a lot that is over, and what the account had
- * owed and has made good since, come back as a new lot: a return gives back what was paid.
+ * owed and has made good since, come back as a new lot: a return gives back what was paid. A lot of which anything
+ * expired is over, whatever this clock says.
  * @param what.taken the redemption's moves with a lot, less what was given back before
+ * @param what.keptOnly nothing was paid: points go back to lots that are over as well, and expire with them
  * @param what.fresh the new lot, made when it is needed
  */
 export function giveBack(
@@ -232,6 +234,7 @@ export function giveBack(
     readonly points: number;
     readonly taken: readonly Taken[];
     readonly fresh: { readonly id: string; readonly earnedAt: Instant; readonly expiresAt: Instant | null };
+    readonly keptOnly?: boolean;
   },
   now: Instant,
 ): GivenBack {
@@ -245,10 +248,9 @@ export function giveBack(
   open -= absorbed;
   const left: Taken[] = [];
   for (const { lotId, points } of what.taken.toReversed()) {
-    const lives = holdings.lots.some(
-      ({ id, expiresAt }) => id === lotId && (expiresAt === null || expiresAt > now),
-    );
-    const back = lives ? Math.min(open, points) : 0;
+    const lot = holdings.lots.find(({ id }) => id === lotId);
+    const takes = lot !== undefined && (what.keptOnly === true || isAlive(lot, now));
+    const back = takes ? Math.min(open, points) : 0;
     if (back > 0) {
       book.put(lotId, { remaining: book.lot(lotId).remaining + back });
       book.move(lotId, back, 'redeemed', 'member');
@@ -270,7 +272,12 @@ export function giveBack(
     });
     book.move(id, open, 'redeemed', 'member');
   }
-  return { holdings: book.holdings(), settled, moves: book.moves, taken: left };
+  const after = settle(book.holdings(), now);
+  return { holdings: after.holdings, settled, moves: [...book.moves, ...after.settled], taken: left };
+}
+
+function isAlive({ expiresAt, expired }: Lot, now: Instant): boolean {
+  return expired === 0 && (expiresAt === null || expiresAt > now);
 }
 
 /** Two accounts as one. What one owed is absorbed by what the other can use. Of their lots no two may have one id. */

@@ -17,7 +17,7 @@ test('an instance of a collection that another instance removed is refused, and 
   const gone = 'collection bare was removed';
   await expect(second.bulkWrite([row(2)], 'test')).rejects.toThrow(gone);
   await expect(second.findDocumentsById([card(1).id], true)).rejects.toThrow(gone);
-  await expect(second.getChangedDocumentsSince(10)).rejects.toThrow(gone);
+  await expect((async () => second.getChangedDocumentsSince?.(10))()).rejects.toThrow(gone);
   await expect(second.cleanup(0)).rejects.toThrow(gone);
   await expect(second.remove()).rejects.toThrow(gone);
   expect(() => sqlite.readById(card(1).id)).toThrow(gone);
