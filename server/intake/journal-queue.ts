@@ -17,15 +17,21 @@ interface Waiting {
   bytes: number;
 }
 
+/** Messages of a till in a row: as many as it has under way. What is committed together is of few tills then. */
+const IN_A_ROW = 4;
+
 /** What one lane has: no other lane is given what the same tills send until the turn is over. */
 export class Turn {
   readonly topics = new Set<string>();
   /** Those of them that have more waiting, in their order. */
   readonly again: string[] = [];
+  /** Whose turn it is, and how many more of it. */
+  current: string | undefined;
+  left = 0;
 }
 
 /**
- * Journal messages that wait, in turns: one of each till, then one more of each, however much one of them sends. What a
+ * Journal messages that wait, in turns: four of each till, then four more of each, however much one of them sends. What a
  * till sends stays in its order, and is in one lane's hands at a time.
  */
 export class JournalQueue {
@@ -73,8 +79,13 @@ export class JournalQueue {
 
   /** The next message of whose turn it is: first of a till that no lane has, else of those this one has. */
   take(turn: Turn): JournalMessage | undefined {
-    const [topic = turn.again.shift()] = this.#ready;
+    if (turn.left === 0 || turn.current === undefined) {
+      [turn.current = turn.again.shift()] = this.#ready;
+      turn.left = IN_A_ROW;
+    }
+    const topic = turn.current;
     if (topic === undefined) return undefined;
+    turn.left -= 1;
     this.#ready.delete(topic);
     this.#held.add(topic);
     turn.topics.add(topic);
@@ -84,8 +95,12 @@ export class JournalQueue {
     waiting.bytes -= message.payload.length;
     this.#size -= 1;
     this.#bytes -= message.payload.length;
-    if (waiting.messages.length > 0) turn.again.push(topic);
-    else this.#waiting.delete(topic);
+    if (waiting.messages.length === 0) {
+      this.#waiting.delete(topic);
+      turn.left = 0;
+    } else if (turn.left === 0) {
+      turn.again.push(topic);
+    }
     return message;
   }
 

@@ -360,7 +360,7 @@ test('what one till sends too much of is dropped, and nobody else’s, who has t
   expect(intake.status.waiting).toBe(65);
   await intake.idle();
   await settle();
-  expect(published[1]?.topic).toBe(topics.receipt(good.till));
+  expect(published.findIndex(({ topic }) => topic === topics.receipt(good.till))).toBeLessThan(8);
 });
 
 test('while messages are read that take long, everything else has a turn between two of them', async () => {
