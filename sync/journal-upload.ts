@@ -92,6 +92,12 @@ export class JournalUpload implements Closable {
   #restart = false;
   #failures = 0;
   #divergence: Divergence | null = null;
+  /** When the server is asked again whether it still differs, in monotonic ms; and how often it was. */
+  #probe = { dueAtMs: -Infinity, attempts: 0 };
+  /** What the disk did not take of what the server confirmed, and when it is tried again, in monotonic ms. */
+  #unmarked: { readonly upToSeq: number; readonly serverTime: Instant; readonly dueAtMs: number } | null =
+    null;
+  #markFailures = 0;
   #conflicts = 0;
   #refused = 0;
   #newestServerTime: Instant = 0;
@@ -188,7 +194,9 @@ export class JournalUpload implements Closable {
     while (!this.#closing.signal.aborted) {
       try {
         this.#readReceipts();
+        this.#markAgain();
         if (bus.connected && this.#divergence === null) await this.#send(bus);
+        if (bus.connected && this.#mayPass) this.#sendProbe(bus);
         this.#failures = 0;
       } catch (error) {
         await this.#afterFailure(error);
@@ -199,9 +207,31 @@ export class JournalUpload implements Closable {
 
   /** How long there is nothing to do unless someone rings; undefined: until someone does. */
   #untilDueMs(bus: Bus): number | undefined {
-    const dueAtMs = this.#window.dueAtMs;
-    if (dueAtMs === undefined || !bus.connected || this.#divergence !== null) return undefined;
-    return Math.max(0, dueAtMs - this.#clock.monotonicMs());
+    const due = [this.#unmarked?.dueAtMs];
+    if (bus.connected && this.#divergence === null) due.push(this.#window.dueAtMs);
+    if (bus.connected && this.#mayPass) due.push(this.#probe.dueAtMs);
+    const known = due.filter((each) => each !== undefined);
+    return known.length === 0 ? undefined : Math.max(0, Math.min(...known) - this.#clock.monotonicMs());
+  }
+
+  /** A server that lacked what this journal no longer has, or had more, may have been another for a while. */
+  get #mayPass(): boolean {
+    return this.#divergence === 'pruned' || this.#divergence === 'ahead';
+  }
+
+  /** Asks for a receipt, by the last entry the server confirmed, with each connection and now and then. */
+  #sendProbe(bus: Bus): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (!this.#restart && nowMs < this.#probe.dueAtMs) return;
+    if (this.#restart) {
+      this.#restart = false;
+      this.#newestServerTime = 0;
+      this.#probe.attempts = 0;
+    }
+    this.#probe.dueAtMs = nowMs + retryDelayMs(this.#limits.resend, this.#probe.attempts, this.#random);
+    this.#probe.attempts += 1;
+    const entries = this.#journal.read(Math.max(0, this.#journal.confirmedSeq - 1), 1);
+    if (entries.length > 0) this.#publish(bus, entries);
   }
 
   /** The journal could not be read or marked. Nothing is lost by trying later, and no ring may shorten that wait. */
@@ -283,7 +313,7 @@ export class JournalUpload implements Closable {
   #readReceipts(): void {
     for (let payload = this.#inbox.shift(); payload !== undefined; payload = this.#inbox.shift()) {
       const receipt = this.#reader.read('receipt', payload)?.body;
-      if (receipt !== undefined && this.#divergence === null) this.#take(receipt);
+      if (receipt !== undefined && (this.#divergence === null || this.#mayPass)) this.#take(receipt);
     }
   }
 
@@ -302,16 +332,17 @@ export class JournalUpload implements Closable {
     if (receipt.contiguous < this.#window.acked && !isNewest) return;
     const divergence = this.#divergenceOf(receipt, lastSeq);
     if (divergence !== null) {
-      this.#diverge(divergence, receipt.contiguous, receipt.hash);
+      if (divergence !== this.#divergence) this.#diverge(divergence, receipt.contiguous, receipt.hash);
       return;
     }
+    if (this.#divergence !== null && !this.#goesOnFrom(receipt.contiguous)) return;
     this.#lastReceiptAt = this.#clock.now();
     if (this.#unanswered) this.#log.info({ event: 'upload.answered' });
     this.#unanswered = false;
     const nowMs = this.#clock.monotonicMs();
     if (receipt.contiguous >= this.#window.acked) {
-      this.#journal.confirm(receipt.contiguous, receipt.serverTime);
       this.#window.ack(receipt.contiguous, nowMs);
+      this.#mark(receipt.contiguous, receipt.serverTime);
       for (const [from, to] of receipt.holes) this.#window.missing(from, to);
     } else if (this.#mayRegress(nowMs)) {
       this.#log.warn({
@@ -327,6 +358,38 @@ export class JournalUpload implements Closable {
       ({ verdict, seq }) => verdict === 'conflict' && seq > receipt.contiguous,
     );
     if (conflict !== undefined) this.#diverge('quarantined', conflict.seq, null);
+    this.#onChange();
+  }
+
+  /** A divergence passes when a receipt fits that this journal can go on from. @returns whether it did */
+  #goesOnFrom(contiguous: number): boolean {
+    const isThere =
+      contiguous === this.#journal.lastSeq || this.#journal.read(contiguous, 1)[0]?.seq === contiguous + 1;
+    if (!isThere) return false;
+    this.#log.info({ event: 'upload.converged', divergence: this.#divergence, contiguous });
+    this.#divergence = null;
+    this.#window.rewind(Math.min(contiguous, this.#journal.confirmedSeq));
+    return true;
+  }
+
+  /** What the server has is not sent again, whatever the disk says; the mark is made later, or the same at the next start. */
+  #mark(upToSeq: number, serverTime: Instant): void {
+    try {
+      this.#journal.confirm(upToSeq, serverTime);
+      this.#unmarked = null;
+      this.#markFailures = 0;
+    } catch (error) {
+      if (this.#markFailures === 0)
+        this.#log.error({ event: 'upload.unmarked', upToSeq, error: asError(error) });
+      const delayMs = retryDelayMs(this.#limits.resend, this.#markFailures, this.#random);
+      this.#markFailures += 1;
+      this.#unmarked = { upToSeq, serverTime, dueAtMs: this.#clock.monotonicMs() + delayMs };
+    }
+  }
+
+  #markAgain(): void {
+    if (this.#unmarked === null || this.#unmarked.dueAtMs > this.#clock.monotonicMs()) return;
+    this.#mark(this.#unmarked.upToSeq, this.#unmarked.serverTime);
     this.#onChange();
   }
 

@@ -1,4 +1,4 @@
-import { ProgrammerError, StammkundeError, asError } from '../../foundation/errors.ts';
+import { ProgrammerError, StammkundeError, asError, isFault } from '../../foundation/errors.ts';
 import type { Clock, Instant } from '../../foundation/clock.ts';
 import type { Closable } from '../../foundation/lifecycle.ts';
 import type { Log } from '../../foundation/log.ts';
@@ -53,6 +53,7 @@ interface ChainRow {
   readonly anchor_seq: number;
   readonly anchor_hash: string;
   readonly confirmed_seq: number;
+  readonly session: number;
 }
 
 /** What a journal's file holds beside its entries. */
@@ -88,6 +89,7 @@ export class Journal implements Closable {
   readonly #listeners = new Set<() => void>();
   #last: { readonly seq: number; readonly hash: string };
   #confirmedSeq: number;
+  #session: number;
   /** The newest time the server told since this journal was opened. */
   #serverTime: Instant = 0;
   #marked: { readonly seq: number; readonly serverTime: Instant };
@@ -97,6 +99,7 @@ export class Journal implements Closable {
     this.#options = options;
     this.owner = { till: chain.till, incarnation: chain.incarnation };
     this.#confirmedSeq = chain.confirmed_seq;
+    this.#session = chain.session;
     this.#last = this.#readLast();
     this.#marked = this.#readMark();
     database.whenReopened(() => this.#checkReopened());
@@ -316,13 +319,19 @@ export class Journal implements Closable {
     )[0];
   }
 
-  /** The number of the next connection to the server: grows for ever, also over restarts. */
+  /**
+   * The number of the next connection to the server: grows for ever, also over restarts. On a disk that takes nothing it
+   * grows in memory, for a till whose disk is full has sales to deliver; after a restart in between the server shows the
+   * till as it was until its numbers have caught up.
+   */
   nextSession(): number {
-    return this.#database.transact(() => {
-      this.#database.run('UPDATE chain SET session = session + 1');
-      const [row] = this.#database.rows<{ session: number }>('SELECT session FROM chain');
-      return row?.session ?? 1;
-    });
+    this.#session += 1;
+    try {
+      this.#database.run('UPDATE chain SET session = ?', this.#session);
+    } catch (error) {
+      if (!isFault(error, 'DATA_UNWRITABLE') && !isFault(error, 'DATA_DISK_FULL')) throw error;
+    }
+    return this.#session;
   }
 
   /** Version of the server's last message of a kind that was obeyed; 0 before the first. */
@@ -421,7 +430,7 @@ export class Journal implements Closable {
 
 function readChain(database: JournalDatabase): ChainRow {
   const [row] = database.rows<ChainRow>(
-    'SELECT till, incarnation, anchor_seq, anchor_hash, confirmed_seq FROM chain',
+    'SELECT till, incarnation, anchor_seq, anchor_hash, confirmed_seq, session FROM chain',
   );
   if (row === undefined)
     throw new StammkundeError('JRN_CORRUPT', `${database.file} does not say whose it is`);

@@ -6,7 +6,8 @@ const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
 /**
  * What happened, line by line, and a hash of it: two runs of a world are the same if their hashes are. Numbers of
- * transactions count from the beginning of the world, for the engine below goes on counting from world to world.
+ * transactions count from the beginning of the world, for the engine below goes on counting from world to world; what its
+ * own clock says of them is left out.
  */
 export class Trace {
   readonly #hash = createHash('sha256');
@@ -37,14 +38,15 @@ export class Trace {
     return this.#hash.copy().digest('hex');
   }
 
-  /** With numbers of transactions counted from the beginning of the world. */
+  /** With numbers of transactions counted from the beginning of the world, and without times of the engine's own. */
   plain(text: string): string {
     return text
       .replaceAll(/(\\?"xid\\?":\\?")(\d+)/g, (_all, name: string, xid: string) => {
         const no = BigInt(xid);
         return `${name}${String(no < this.#firstXid ? no : no - this.#firstXid)}`;
       })
-      .replaceAll(/"signature":"[^"]*"/g, '"signature":""');
+      .replaceAll(/"signature":"[^"]*"/g, '"signature":""')
+      .replaceAll(/"(since|preparedAt)":"[^"]*"/g, (_all, name: string) => `"${name}":""`);
   }
 }
 

@@ -353,6 +353,56 @@ describe('carrying the journal to the server', () => {
     await world.upload.close();
   });
 
+  test.for([
+    ['with the next connection', true],
+    ['without one', false],
+  ] as const)('a server that was another for a while is gone on with, %s', async ([, connectsAnew]) => {
+    const world = (await World.open({ entries: 30 })).start();
+    await world.clock.advance(0);
+    world.journal.prunedSeq = 20;
+    const right = new Map(world.server.rows);
+    world.server.rows = new Map();
+    world.bus.unplug();
+    world.bus.replug();
+    await world.clock.advance(1_000);
+    world.append(2);
+    await world.clock.advance(30_000);
+    expect(world.upload.status).toMatchObject({ divergence: 'pruned', unconfirmed: 2 });
+    // Asked now and then, and not all the time.
+    const asked = world.server.batches.length;
+    await world.clock.advance(1_000);
+    expect(world.server.batches.length - asked).toBeLessThanOrEqual(1);
+    world.server.rows = right;
+    if (connectsAnew) {
+      world.bus.unplug();
+      world.bus.replug();
+    }
+    await world.clock.advance(connectsAnew ? 100 : 100_000);
+    expect(world.upload.status).toMatchObject({ state: 'uploading', divergence: null, unconfirmed: 0 });
+    expect(world.server.contiguous).toBe(32);
+    await world.upload.close();
+  });
+
+  test('what the disk does not take note of is not sent again, and the rest goes on', async () => {
+    const world = await World.open({ entries: 40 });
+    const checked = world.journal.onConfirm;
+    world.journal.onConfirm = () => {
+      throw new Error('no space is left');
+    };
+    world.start();
+    await world.clock.advance(0);
+    world.append(5);
+    await world.clock.advance(1_000);
+    expect(world.server.contiguous).toBe(45);
+    expect([...world.server.commits.values()].every((times) => times === 1)).toBe(true);
+    expect(world.upload.status.unconfirmed).toBe(45);
+    expect(world.errors).toMatchObject([{ event: 'upload.unmarked' }]);
+    world.journal.onConfirm = checked;
+    await world.clock.advance(100_000);
+    expect(world.upload.status).toMatchObject({ state: 'uploading', unconfirmed: 0 });
+    await world.upload.close();
+  });
+
   test('a journal whose confirmed entries are gone is carried on', async () => {
     const journal = new MemoryJournal();
     journal.append(10);

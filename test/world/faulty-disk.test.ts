@@ -36,6 +36,24 @@ function append(journal: Journal): void {
   journal.append({ kind: 'sale.voided', saleId, storeId: 's1', at: 1, completed: null });
 }
 
+test.for(['SQLITE_FULL', 'SQLITE_READONLY'] as const)(
+  'a journal on a disk that says %s can be read and delivered over one connection after the other',
+  async (fault) => {
+    const disk = new FaultyDisk(folder);
+    const journal = await openOn(disk);
+    append(journal);
+    const session = journal.nextSession();
+    disk.fault = fault;
+    expect(() => append(journal)).toThrow(/DATA_/);
+    expect([journal.nextSession(), journal.nextSession()]).toEqual([session + 1, session + 2]);
+    expect(journal.read(0, 10)).toHaveLength(1);
+    disk.fault = undefined;
+    expect(journal.nextSession()).toBe(session + 3);
+    await journal.close();
+    expect((await openOn(disk)).nextSession()).toBe(session + 4);
+  },
+);
+
 test('what was synced outlives a power cut', async () => {
   const disk = new FaultyDisk(folder);
   append(await openOn(disk));
