@@ -66,6 +66,11 @@ export class MqttConnection {
   #lastError: Error | undefined;
   #pending = 0;
   #pendingBytes = 0;
+  /** Publishes without an acknowledgement that the broker takes at one time (MQTT 5, 4.9). */
+  #receiveMaximum = PENDING_MAX;
+  #unacknowledged = 0;
+  /** Publishes that wait until others are acknowledged; counted among the pending ones. */
+  readonly #turns: (() => void)[] = [];
 
   constructor(settings: ConnectionSettings, clock: Clock, events: ConnectionEvents) {
     this.#settings = settings;
@@ -85,7 +90,10 @@ export class MqttConnection {
       this.#lastError ??= new Error(`sent away by the broker (0x${reasonCode.toString(16)})`);
     });
     this.#client.on('close', () => this.#end(reasonOf(this.#lastError)));
-    this.#client.on('connect', () => this.#subscribe());
+    this.#client.on('connect', ({ properties }) => {
+      this.#receiveMaximum = Math.min(PENDING_MAX, properties?.receiveMaximum ?? PENDING_MAX);
+      this.#subscribe();
+    });
     this.#cancelJoinDeadline = clock.schedule(settings.connectTimeoutMs, () => {
       this.#end({ kind: 'lost', message: `not connected and subscribed in ${settings.connectTimeoutMs} ms` });
     });
@@ -101,12 +109,14 @@ export class MqttConnection {
     this.#pendingBytes += payload.length;
     return new Promise((resolve) => {
       let settled = false;
+      let isUnderWay = false;
       const settle = (outcome: PublishOutcome): void => {
         if (settled) return;
         settled = true;
         cancel();
         this.#pending -= 1;
         this.#pendingBytes -= payload.length;
+        if (isUnderWay) this.#nextTurn();
         resolve(outcome);
       };
       let messageId: number | undefined;
@@ -116,11 +126,28 @@ export class MqttConnection {
         if (messageId !== undefined) this.#client.removeOutgoingMessage(messageId);
       });
       const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-      this.#client.publish(topic, bytes, { qos: options.qos, retain: options.retain ?? false }, (error) =>
-        settle(error === undefined || error === null ? 'sent' : isRefusal(error) ? 'refused' : 'offline'),
-      );
-      if (options.qos === 1) messageId = this.#client.getLastMessageId();
+      const send = (): void => {
+        if (settled) return;
+        isUnderWay = options.qos === 1;
+        if (isUnderWay) this.#unacknowledged += 1;
+        this.#client.publish(topic, bytes, { qos: options.qos, retain: options.retain ?? false }, (error) => {
+          settle(error === undefined || error === null ? 'sent' : isRefusal(error) ? 'refused' : 'offline');
+        });
+        if (options.qos === 1) messageId = this.#client.getLastMessageId();
+      };
+      if (options.qos === 1 && this.#unacknowledged >= this.#receiveMaximum) this.#turns.push(send);
+      else send();
     });
+  }
+
+  /** One was acknowledged, or is given up: the broker may count that one still, and lets go of who sends too much. */
+  #nextTurn(): void {
+    this.#unacknowledged -= 1;
+    while (this.#unacknowledged < this.#receiveMaximum) {
+      const next = this.#turns.shift();
+      if (next === undefined) return;
+      next();
+    }
   }
 
   /** Says goodbye, so that the broker drops the will, and waits no longer than the deadline for the end. */
